@@ -1,1 +1,2 @@
-//! dockline
+//! dockline gives an HTTP(S) interceptor every Docker container.
+pub mod core;

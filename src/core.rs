@@ -1,0 +1,19 @@
+//! Everything that dockline decides, and nothing that it does.
+//!
+//! Facts come in as plain values ([`inventory`]), decisions go out as plain values ([`resolve::Answer`],
+//! [`route::Route`], [`membership::Plan`]). No I/O, no clock, no environment, no logging: whoever calls acts.
+//!
+//! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
+//! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
+//! [`membership`].
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod id;
+pub mod inventory;
+pub mod label;
+pub mod map;
+pub mod membership;
+pub mod resolve;
+pub mod route;
+pub mod tracker;
+pub mod tunnel_state;

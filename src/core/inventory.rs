@@ -1,0 +1,338 @@
+//! Facts, as the engine told them: containers, networks and the endpoints between them.
+//!
+//! Nothing here is derived. Sources: `GET /containers/json`, `GET /containers/{id}/json`, `GET /networks`,
+//! `GET /networks/{id}` of the Docker Engine API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::id::{ContainerId, NetworkId};
+use super::label::{Labels, Part};
+
+/// A container's run state, as far as names and routes care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Created and never started, exited, or dead: no addresses, no names.
+    Stopped,
+    /// Running, or paused (a paused container keeps its names).
+    Running,
+}
+
+/// How a container is attached to networks (`HostConfig.NetworkMode`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// By endpoints of its own; which ones is in [`Container::endpoints`].
+    Endpoints,
+    /// In the host's network namespace.
+    Host,
+    /// Loopback alone.
+    None,
+    /// In the network namespace of another container, given by its id.
+    Container(ContainerId),
+}
+
+impl NetworkMode {
+    /// The container whose network namespace is used.
+    pub fn lender(&self) -> Option<&ContainerId> {
+        match self {
+            Self::Container(lender) => Some(lender),
+            Self::Endpoints | Self::Host | Self::None => None,
+        }
+    }
+}
+
+/// A link of one endpoint: `target` is seen as `alias` on that network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// A name of the container that is meant.
+    pub target: String,
+    /// What the linking container calls it. Case-sensitive, unlike names.
+    pub alias: String,
+}
+
+/// A container's attachment to one network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The network.
+    pub network: NetworkId,
+    /// Changes with every connect: tells a new attachment from an old one.
+    pub endpoint_id: String,
+    /// IPv4 address, where there is one.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Global IPv6 address, where there is one.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Whether the endpoint has an IPv4 gateway.
+    pub gateway4: bool,
+    /// Whether it has an IPv6 gateway.
+    pub gateway6: bool,
+    /// `DNSNames` (engine 25 and later).
+    pub dns_names: Option<Vec<String>>,
+    /// `Aliases`; before engine 25 they hold the short id and the hostname as well.
+    pub aliases: Vec<String>,
+    /// `Links`.
+    pub links: Vec<Link>,
+}
+
+impl Endpoint {
+    /// Both addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let v4 = self.ipv4.map(IpAddr::V4);
+        v4.into_iter().chain(self.ipv6.map(IpAddr::V6))
+    }
+}
+
+/// A container, as inspected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name, without the leading slash.
+    pub name: String,
+    /// `Config.Hostname`.
+    pub hostname: String,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+    /// Whether it runs.
+    pub state: RunState,
+    /// How it is attached.
+    pub network_mode: NetworkMode,
+    /// Its endpoints; none while it is stopped.
+    pub endpoints: Vec<Endpoint>,
+    /// `HostConfig.ExtraHosts`, as given: `name:address`.
+    pub extra_hosts: Vec<String>,
+    /// `Config.StopSignal`, normalised to a number where it is a known name; SIGTERM by default.
+    pub stop_signal: u8,
+    /// `Config.StopTimeout` in seconds; the engine's default is 10.
+    pub stop_timeout: u32,
+}
+
+impl Container {
+    /// The endpoint on `network`, if there is one.
+    pub fn endpoint(&self, network: &NetworkId) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|e| e.network == *network)
+    }
+}
+
+/// One address range of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// The range.
+    pub net: IpNet,
+    /// The gateway's address. A range given by the user without one has none here (engines up to 27).
+    pub gateway: Option<IpAddr>,
+    /// Addresses set aside by the user (`AuxiliaryAddresses`).
+    pub reserved: BTreeSet<IpAddr>,
+}
+
+/// A network, as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name; not unique.
+    pub name: String,
+    /// The driver: `bridge`, `macvlan`, `overlay`, `host`, `null` …
+    pub driver: String,
+    /// Whether it has no way out (`--internal`).
+    pub internal: bool,
+    /// Whether IPv6 is on.
+    pub ipv6: bool,
+    /// Whether its members may talk to one another (`com.docker.network.bridge.enable_icc`).
+    pub icc: bool,
+    /// Whether it is the engine's own default bridge, which has no names.
+    pub default_bridge: bool,
+    /// Its ranges.
+    pub subnets: Vec<Subnet>,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+impl Network {
+    /// Whether `address` belongs to one of the network's ranges.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.subnets.iter().any(|s| s.net.contains(&address))
+    }
+}
+
+/// What a listing says of one container: enough to know whether to look closer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name, without the leading slash.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it runs.
+    pub state: RunState,
+    /// The networks that it is on, with the endpoint's id.
+    pub endpoints: BTreeMap<NetworkId, String>,
+}
+
+/// One full listing of an engine.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// All containers, stopped ones too.
+    pub containers: Vec<Listed>,
+    /// All networks.
+    pub networks: Vec<Network>,
+}
+
+/// A container of the inventory, with what the tracker knows beyond its inspect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The facts.
+    pub container: Arc<Container>,
+    /// What it is to this instance.
+    pub part: Part,
+    /// Whether its stop signal has been sent: it is about to be gone.
+    pub stopping: bool,
+}
+
+impl Known {
+    /// Whether it runs and has not been told to stop.
+    pub fn stays(&self) -> bool {
+        self.container.state == RunState::Running && !self.stopping
+    }
+}
+
+/// All facts that matter to this instance.
+///
+/// Containers are here if they are watched, share a network with a watched one, lend it their network
+/// namespace, or are the instance's tunnel. Networks are here always, because routes are checked against the
+/// ranges of all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    containers: BTreeMap<ContainerId, Known>,
+    networks: BTreeMap<NetworkId, Arc<Network>>,
+    members: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
+    /// For each lender of a network namespace the running containers in it.
+    borrowers: BTreeMap<ContainerId, BTreeSet<ContainerId>>,
+    changes: Changes,
+}
+
+/// What differs from the last time that somebody asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Containers that came, went or changed.
+    pub containers: BTreeSet<ContainerId>,
+    /// Networks that did, or one of whose members did.
+    pub networks: BTreeSet<NetworkId>,
+}
+
+impl Changes {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty()
+    }
+}
+
+impl Inventory {
+    /// All containers, by id.
+    pub fn containers(&self) -> &BTreeMap<ContainerId, Known> {
+        &self.containers
+    }
+
+    /// All networks, by id.
+    pub fn networks(&self) -> &BTreeMap<NetworkId, Arc<Network>> {
+        &self.networks
+    }
+
+    /// The containers with an endpoint on `network`, in the order of their ids.
+    pub fn members(&self, network: &NetworkId) -> impl Iterator<Item = &Known> {
+        let ids = self.members.get(network).into_iter().flatten();
+        ids.filter_map(|id| self.containers.get(id))
+    }
+
+    /// The running containers that use the network namespace of `lender`.
+    pub fn borrowers(&self, lender: &ContainerId) -> impl Iterator<Item = &Known> {
+        let ids = self.borrowers.get(lender).into_iter().flatten();
+        ids.filter_map(|id| self.containers.get(id))
+    }
+
+    /// Adds or replaces a container.
+    pub fn put_container(&mut self, known: Known) {
+        let id = known.container.id.clone();
+        if self.containers.get(&id) == Some(&known) {
+            return;
+        }
+        self.remove_container(&id);
+        for endpoint in &known.container.endpoints {
+            let network = &endpoint.network;
+            self.members
+                .entry(network.clone())
+                .or_default()
+                .insert(id.clone());
+            self.changes.networks.insert(network.clone());
+        }
+        let lender = known.container.network_mode.lender();
+        if let Some(lender) = lender.filter(|_| known.container.state == RunState::Running) {
+            self.borrowers
+                .entry(lender.clone())
+                .or_default()
+                .insert(id.clone());
+            let lender = lender.clone();
+            self.touch_networks_of(&lender);
+        }
+        self.changes.containers.insert(id.clone());
+        self.containers.insert(id, known);
+    }
+
+    /// Takes a container out, if it is there.
+    pub fn remove_container(&mut self, id: &ContainerId) {
+        let Some(old) = self.containers.remove(id) else {
+            return;
+        };
+        for endpoint in &old.container.endpoints {
+            self.changes.networks.insert(endpoint.network.clone());
+            let Some(members) = self.members.get_mut(&endpoint.network) else {
+                continue;
+            };
+            members.remove(id);
+            if members.is_empty() {
+                self.members.remove(&endpoint.network);
+            }
+        }
+        if let Some(lender) = old.container.network_mode.lender() {
+            if let Some(borrowers) = self.borrowers.get_mut(lender) {
+                borrowers.remove(id);
+            }
+            self.touch_networks_of(lender);
+        }
+        self.changes.containers.insert(id.clone());
+    }
+
+    /// Marks the networks of a lender: whether they are watched depends on its borrowers.
+    fn touch_networks_of(&mut self, lender: &ContainerId) {
+        let Some(known) = self.containers.get(lender) else {
+            return;
+        };
+        let networks = known.container.endpoints.iter().map(|e| e.network.clone());
+        self.changes.networks.extend(networks);
+    }
+
+    /// Adds or replaces a network.
+    pub fn put_network(&mut self, network: Network) {
+        let id = network.id.clone();
+        if self.networks.get(&id).is_some_and(|old| **old == network) {
+            return;
+        }
+        self.changes.networks.insert(id.clone());
+        self.networks.insert(id, Arc::new(network));
+    }
+
+    /// Takes a network out, if it is there.
+    pub fn remove_network(&mut self, id: &NetworkId) {
+        if self.networks.remove(id).is_some() {
+            self.changes.networks.insert(id.clone());
+        }
+    }
+
+    /// What changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+}

@@ -1,0 +1,167 @@
+//! The labels that dockline writes and reads, and what they say about a container.
+
+use std::collections::BTreeMap;
+
+use super::id::Instance;
+
+/// On watched containers and on what dockline makes: whose it is.
+pub const INSTANCE: &str = "dockline.instance";
+/// On what dockline itself makes: what it is for.
+pub const ROLE: &str = "dockline.role";
+/// The user's own: `false` leaves a container alone.
+pub const ENABLE: &str = "dockline.enable";
+/// On injected containers: what injection replaced.
+pub const UNDO: &str = "dockline.undo";
+/// [`ROLE`] of the tunnel container and its image.
+pub const ROLE_TUNNEL: &str = "tunnel";
+/// [`ROLE`] of the home network.
+pub const ROLE_HOME: &str = "home";
+
+/// Labels of a container, a network or an image.
+pub type Labels = BTreeMap<String, String>;
+
+/// A label that must be there, with any value or with a given one: `--match LABEL[=VALUE]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The label's key.
+    pub key: String,
+    /// Its value, where one was given.
+    pub value: Option<String>,
+}
+
+impl From<&str> for Match {
+    fn from(text: &str) -> Self {
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (text, None),
+        };
+        Self {
+            key: key.to_owned(),
+            value,
+        }
+    }
+}
+
+impl Match {
+    fn accepts(&self, labels: &Labels) -> bool {
+        labels
+            .get(&self.key)
+            .is_some_and(|found| self.value.as_ref().is_none_or(|wanted| wanted == found))
+    }
+}
+
+/// Says which containers are watched.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// Containers that carry this instance's label are watched.
+    pub instance: Instance,
+    /// So are those with one of these labels.
+    pub matches: Vec<Match>,
+    /// So is every container (`--all`).
+    pub all: bool,
+}
+
+/// What a container is to this instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its traffic matters: it makes its networks interesting.
+    Watched,
+    /// This instance's tunnel.
+    OwnTunnel,
+    /// Made by dockline for another purpose, or by another instance: not in the map.
+    Dockline,
+    /// Any other container; in the map while it is on an interesting network.
+    Other,
+}
+
+impl Selector {
+    /// Watches only what carries the instance's label.
+    pub fn new(instance: Instance) -> Self {
+        Self {
+            instance,
+            matches: Vec::new(),
+            all: false,
+        }
+    }
+
+    /// Tells what a container with these labels is.
+    pub fn part(&self, labels: &Labels) -> Part {
+        let own = labels
+            .get(INSTANCE)
+            .is_some_and(|i| i == self.instance.as_str());
+        match labels.get(ROLE).map(String::as_str) {
+            Some(ROLE_TUNNEL) if own => return Part::OwnTunnel,
+            Some(_) => return Part::Dockline,
+            None => {}
+        }
+        if labels.get(ENABLE).is_some_and(|v| v == "false") {
+            return Part::Other;
+        }
+        if own || self.all || self.matches.iter().any(|m| m.accepts(labels)) {
+            return Part::Watched;
+        }
+        Part::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(text: &str) -> Labels {
+        text.split_whitespace()
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn parts() {
+        let plain = Selector::new("default".parse().unwrap());
+        let matching = Selector {
+            matches: vec!["team".into(), "tier=web".into()],
+            ..plain.clone()
+        };
+        let all = Selector {
+            all: true,
+            ..plain.clone()
+        };
+        for (selector, text, part) in [
+            (&plain, "", Part::Other),
+            (&plain, "dockline.instance=default", Part::Watched),
+            (&plain, "dockline.instance=other", Part::Other),
+            (
+                &plain,
+                "dockline.instance=default dockline.role=tunnel",
+                Part::OwnTunnel,
+            ),
+            (
+                &plain,
+                "dockline.instance=other dockline.role=tunnel",
+                Part::Dockline,
+            ),
+            (
+                &plain,
+                "dockline.instance=default dockline.role=probe",
+                Part::Dockline,
+            ),
+            (
+                &plain,
+                "dockline.instance=default dockline.enable=false",
+                Part::Other,
+            ),
+            (&matching, "team=x", Part::Watched),
+            (&matching, "tier=db", Part::Other),
+            (&matching, "tier=web", Part::Watched),
+            (&all, "", Part::Watched),
+            (
+                &all,
+                "dockline.role=tunnel dockline.instance=other",
+                Part::Dockline,
+            ),
+            (&all, "dockline.enable=false", Part::Other),
+        ] {
+            assert_eq!(selector.part(&labels(text)), part, "{text}");
+        }
+    }
+}

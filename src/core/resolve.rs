@@ -1,0 +1,197 @@
+//! Names to addresses and back, for whoever asks.
+//!
+//! In the scope of a container the answer is Docker's own: its `/etc/hosts` first, then the embedded resolver's
+//! rules ([`scoped`]). Without a scope it is the merged view ([`merged`]): every address of every network that a
+//! watched container is on. What is in neither is for somebody else to answer ([`Status::Forward`]) or does not
+//! exist ([`Status::NotFound`]): a name of one label never leaves the machine.
+
+mod merged;
+mod scoped;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::id::{ContainerId, NetworkId};
+use super::map::{NameKind, NetworkMap};
+
+/// Names by which containers know the machine that they run on.
+pub const HOST_NAMES: [&str; 3] = [
+    "host.docker.internal",
+    "gateway.docker.internal",
+    "host.containers.internal",
+];
+
+/// From where a name is seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// From nowhere in particular.
+    #[default]
+    Merged,
+    /// From inside a container.
+    Container(ContainerId),
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordType {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Anything else that can be asked of a name.
+    Other,
+}
+
+impl RecordType {
+    fn accepts(self, address: IpAddr) -> bool {
+        match self {
+            Self::A => address.is_ipv4(),
+            Self::Aaaa => address.is_ipv6(),
+            Self::Other => false,
+        }
+    }
+}
+
+/// How a question was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There are records.
+    Found,
+    /// The name exists and has no record of that type.
+    NoData,
+    /// There is no such name, and nobody else is to be asked.
+    NotFound,
+    /// Not a name of this engine: the world's resolvers may know.
+    Forward,
+}
+
+/// Why an answer holds what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A name that the engine gave or took for a container.
+    Name(NameKind),
+    /// A link's alias.
+    Link,
+    /// A line of `/etc/hosts`.
+    Hosts,
+    /// The machine that dockline runs on.
+    Host,
+    /// A public name, answered by the world's resolvers.
+    Forwarded,
+}
+
+impl Source {
+    /// The word for users.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name(kind) => kind.as_str(),
+            Self::Link => "link",
+            Self::Hosts => "hosts",
+            Self::Host => "host",
+            Self::Forwarded => "forwarded",
+        }
+    }
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How it was decided.
+    pub status: Status,
+    /// Addresses, in a stable order and without repetitions.
+    pub addresses: Vec<IpAddr>,
+    /// Names (of an address).
+    pub names: Vec<String>,
+    /// The reasons, in order and without repetitions.
+    pub sources: Vec<Source>,
+    /// The networks that the addresses are on.
+    pub networks: Vec<NetworkId>,
+}
+
+impl Answer {
+    fn empty(status: Status) -> Self {
+        Self {
+            status,
+            addresses: Vec::new(),
+            names: Vec::new(),
+            sources: Vec::new(),
+            networks: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, address: IpAddr, source: Source) {
+        if !self.addresses.contains(&address) {
+            self.addresses.push(address);
+        }
+        if !self.sources.contains(&source) {
+            self.sources.push(source);
+        }
+    }
+
+    /// The verdict on a name that is not one of the engine's.
+    fn unknown(name: &str) -> Self {
+        let public = name.contains('.');
+        Self::empty(if public {
+            Status::Forward
+        } else {
+            Status::NotFound
+        })
+    }
+
+    fn settle(mut self) -> Self {
+        let found = !self.addresses.is_empty() || !self.names.is_empty();
+        self.status = if found { Status::Found } else { Status::NoData };
+        self
+    }
+}
+
+/// Resolves `name`, which may end in a dot, as seen from `scope`.
+pub fn resolve(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) -> Answer {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    match scope {
+        Scope::Merged => merged::resolve(map, name, wanted),
+        Scope::Container(id) => scoped::resolve(map, id, name, wanted),
+    }
+}
+
+/// Resolves an address to `name.network`, as Docker does: the container's name, never an alias.
+pub fn reverse(map: &NetworkMap, scope: &Scope, address: IpAddr) -> Answer {
+    let visible = |id: &NetworkId| match scope {
+        Scope::Merged => map.networks().get(id).is_some_and(|n| n.is_watched()),
+        Scope::Container(container) => map
+            .network_owner(container)
+            .is_some_and(|k| k.container.endpoint(id).is_some()),
+    };
+    let mut answer = Answer::empty(Status::Forward);
+    let Some(view) = map
+        .network_of(address)
+        .filter(|view| visible(&view.network().id))
+    else {
+        return answer;
+    };
+    let Some(name) = view.reverse(address) else {
+        return answer;
+    };
+    answer.names.push(format!("{name}.{}", view.network().name));
+    answer.sources.push(Source::Name(NameKind::Container));
+    answer.networks.push(view.network().id.clone());
+    answer.settle()
+}
+
+/// The readings of a dotted name as `NAME.NETWORK`, the shortest network name first (Docker splits from the right).
+fn readings(name: &str) -> impl Iterator<Item = (&str, &str)> {
+    name.rmatch_indices('.')
+        .map(|(at, _)| (&name[..at], &name[at + 1..]))
+}
+
+/// The loopback addresses, of whichever machine is meant.
+fn loopback(wanted: RecordType, source: Source) -> Answer {
+    let mut answer = Answer::empty(Status::NoData);
+    for address in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        if wanted.accepts(address) {
+            answer.add(address, source);
+        }
+    }
+    answer.settle()
+}

@@ -1,0 +1,170 @@
+//! The view from inside a container: `/etc/hosts`, then the rules of Docker's embedded resolver.
+//!
+//! Source of the rules: measured against 127.0.0.11 of engines 20.10 and 26.1 (`docs/names.md`).
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use super::{Answer, HOST_NAMES, RecordType, Source, Status, loopback, readings};
+use crate::core::id::ContainerId;
+use crate::core::inventory::{Container, Endpoint, RunState};
+use crate::core::map::{NetworkMap, NetworkView};
+
+pub(super) fn resolve(
+    map: &NetworkMap,
+    id: &ContainerId,
+    name: &str,
+    wanted: RecordType,
+) -> Answer {
+    let Some(owner) = map
+        .network_owner(id)
+        .filter(|k| k.container.state == RunState::Running)
+    else {
+        return Answer::unknown(name);
+    };
+    let container = &owner.container;
+    if let Some(answer) = from_hosts(map, container, name, wanted) {
+        return answer;
+    }
+    let sight = Sight::new(map, container);
+    if let Some(answer) = sight.lookup(name, wanted) {
+        return answer;
+    }
+    if HOST_NAMES.contains(&name.to_lowercase().as_str()) {
+        return from_engine_host(map, wanted);
+    }
+    Answer::unknown(name)
+}
+
+/// `/etc/hosts`, computed: loopback, extra hosts, and the container's own hostname.
+fn from_hosts(
+    map: &NetworkMap,
+    container: &Container,
+    name: &str,
+    wanted: RecordType,
+) -> Option<Answer> {
+    if name.eq_ignore_ascii_case("localhost") {
+        return Some(loopback(wanted, Source::Hosts));
+    }
+    let mut answer = Answer::empty(Status::NoData);
+    for line in &container.extra_hosts {
+        let Some((host, value)) = line.split_once(':') else {
+            continue;
+        };
+        let address = match value {
+            "host-gateway" => host_gateway(map),
+            text => text.trim_matches(['[', ']']).parse().ok(),
+        };
+        if let Some(address) =
+            address.filter(|a| host.eq_ignore_ascii_case(name) && wanted.accepts(*a))
+        {
+            answer.add(address, Source::Hosts);
+        }
+    }
+    if container.hostname.eq_ignore_ascii_case(name) {
+        let own = container.endpoints.iter().flat_map(Endpoint::addresses);
+        for address in own.filter(|a| wanted.accepts(*a)) {
+            answer.add(address, Source::Hosts);
+        }
+    }
+    // The C library goes on to DNS for an address family that the file does not have.
+    (!answer.addresses.is_empty()).then(|| answer.settle())
+}
+
+/// What `host-gateway` stands for, unless the daemon was configured otherwise: the default bridge's gateway.
+fn host_gateway(map: &NetworkMap) -> Option<IpAddr> {
+    let bridge = map
+        .networks()
+        .values()
+        .find(|view| view.network().default_bridge)?;
+    bridge
+        .network()
+        .subnets
+        .iter()
+        .find_map(|subnet| subnet.gateway)
+}
+
+/// Engines in a VM define the host's names for every container; elsewhere they are merely unknown to Docker.
+/// Either way it is the gateway that leads there.
+fn from_engine_host(map: &NetworkMap, wanted: RecordType) -> Answer {
+    let mut answer = Answer::empty(Status::NoData);
+    if let Some(address) = host_gateway(map).filter(|a| wanted.accepts(*a)) {
+        answer.add(address, Source::Host);
+    }
+    answer.settle()
+}
+
+/// The networks that a container sees, in the order in which its resolver asks them.
+struct Sight<'a> {
+    networks: Vec<(&'a Endpoint, &'a NetworkView)>,
+}
+
+impl<'a> Sight<'a> {
+    fn new(map: &'a NetworkMap, container: &'a Container) -> Self {
+        let view = |e: &'a Endpoint| Some((e, map.networks().get(&e.network)?.as_ref()));
+        let mut networks: Vec<_> = container.endpoints.iter().filter_map(view).collect();
+        networks.retain(|(_, view)| !view.network().default_bridge);
+        networks.sort_by_key(|(endpoint, view)| {
+            let gateways = u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6);
+            (
+                view.network().internal,
+                Reverse(gateways),
+                &view.network().name,
+            )
+        });
+        Self { networks }
+    }
+
+    /// The name as it stands, then each reading as `NAME.NETWORK`.
+    fn lookup(&self, name: &str, wanted: RecordType) -> Option<Answer> {
+        self.candidate(name, None, wanted).or_else(|| {
+            readings(name).find_map(|(rest, net)| self.candidate(rest, Some(net), wanted))
+        })
+    }
+
+    fn candidate(&self, name: &str, network: Option<&str>, wanted: RecordType) -> Option<Answer> {
+        let asked = || {
+            let all = self.networks.iter().copied();
+            all.filter(move |(_, view)| network.is_none_or(|n| n == view.network().name))
+        };
+        let linked =
+            |endpoint: &'a Endpoint| endpoint.links.iter().rfind(|link| link.alias == name);
+        let lower = name.to_lowercase();
+        let by_link = asked().filter_map(|(endpoint, view)| {
+            let target = linked(endpoint)?.target.to_lowercase();
+            Some((view, target, Some(Source::Link)))
+        });
+        let by_name = asked()
+            .filter(|(endpoint, _)| linked(endpoint).is_none())
+            .map(|(_, view)| (view, lower.clone(), None));
+        first_answer(by_link, wanted).or_else(|| first_answer(by_name, wanted))
+    }
+}
+
+/// The first network that has addresses gives the whole answer. For AAAA, one that has the name and no IPv6 makes
+/// the answer empty rather than unknown, but the search goes on.
+fn first_answer<'a>(
+    candidates: impl Iterator<Item = (&'a NetworkView, String, Option<Source>)>,
+    wanted: RecordType,
+) -> Option<Answer> {
+    let mut known = false;
+    for (view, name, source) in candidates {
+        let mut answer = Answer::empty(Status::NoData);
+        for record in view.records(&name) {
+            known = true;
+            let addresses = [record.ipv4.map(IpAddr::V4), record.ipv6.map(IpAddr::V6)];
+            for address in addresses
+                .into_iter()
+                .flatten()
+                .filter(|a| wanted.accepts(*a))
+            {
+                answer.add(address, source.unwrap_or(Source::Name(record.kind)));
+            }
+        }
+        if !answer.addresses.is_empty() {
+            answer.networks.push(view.network().id.clone());
+            return Some(answer.settle());
+        }
+    }
+    known.then(|| Answer::empty(Status::NoData))
+}

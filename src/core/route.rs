@@ -1,0 +1,348 @@
+//! Where a connection goes: through the tunnel, to this host, straight out, or nowhere.
+//!
+//! The final address is what is judged, whatever name led to it: it is held against the ranges of all networks
+//! of the engine, so that a public name cannot lead into a network, and one network's traffic not into another.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::id::{ContainerId, NetworkId};
+use super::inventory::Container;
+use super::map::{NetworkMap, NetworkView};
+use super::resolve::{self, Answer, HOST_NAMES, RecordType, Scope, Status};
+
+/// A host as a client names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// An address.
+    Address(IpAddr),
+    /// A name.
+    Name(String),
+}
+
+impl From<&str> for Host {
+    /// Takes `[::1]` and `::1` alike; whatever is no address is a name.
+    fn from(text: &str) -> Self {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|t| t.strip_suffix(']'))
+            .unwrap_or(text);
+        bare.parse().map_or_else(
+            |_| Self::Name(text.trim_end_matches('.').to_owned()),
+            Self::Address,
+        )
+    }
+}
+
+/// Where a client wants to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// To which machine.
+    pub host: Host,
+    /// To which port.
+    pub port: u16,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// Why a destination is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is one of dockline's own ports.
+    Loop,
+    /// Nothing has that name.
+    NotFound,
+    /// Whoever asks could not reach it without dockline either.
+    Forbidden,
+}
+
+/// An address behind the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub address: SocketAddr,
+    /// The network that it is on, which the tunnel must have joined.
+    pub network: NetworkId,
+}
+
+/// The decision for a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Through the tunnel, to the first of these that answers.
+    Tunnel {
+        /// Never empty.
+        targets: Vec<Target>,
+        /// For people.
+        reason: String,
+    },
+    /// To a port of the machine that dockline runs on.
+    Host {
+        /// The address.
+        address: SocketAddr,
+        /// For people.
+        reason: String,
+    },
+    /// Straight out. A name is still to be resolved, and each address then put to [`route_address`].
+    Direct {
+        /// For people.
+        reason: String,
+    },
+    /// Nowhere.
+    Refused {
+        /// What kind of refusal.
+        refusal: Refusal,
+        /// For people.
+        reason: String,
+    },
+}
+
+impl Route {
+    fn refused(refusal: Refusal, reason: impl Into<String>) -> Self {
+        Self::Refused {
+            refusal,
+            reason: reason.into(),
+        }
+    }
+
+    /// The decision in one of the words promised to users.
+    pub fn via(&self) -> &'static str {
+        match self {
+            Self::Tunnel { .. } => "tunnel",
+            Self::Host { .. } => "host",
+            Self::Direct { .. } => "direct",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// Why, in words.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Tunnel { reason, .. }
+            | Self::Host { reason, .. }
+            | Self::Direct { reason }
+            | Self::Refused { reason, .. } => reason,
+        }
+    }
+}
+
+/// Addresses on which this dockline itself listens: connections there would come back.
+pub type OwnAddresses = BTreeSet<SocketAddr>;
+
+/// Decides for a destination as a client named it.
+pub fn route(
+    map: &NetworkMap,
+    scope: &Scope,
+    destination: &Destination,
+    own: &OwnAddresses,
+) -> Route {
+    let port = destination.port;
+    let name = match &destination.host {
+        Host::Address(address) => {
+            return route_address(map, scope, SocketAddr::new(*address, port), own);
+        }
+        Host::Name(name) => name,
+    };
+    let v4 = resolve::resolve(map, scope, name, RecordType::A);
+    let v6 = resolve::resolve(map, scope, name, RecordType::Aaaa);
+    let addresses: Vec<_> = v4.addresses.iter().chain(&v6.addresses).copied().collect();
+    if addresses.is_empty() {
+        return unresolved(name, &v4);
+    }
+    if *scope == Scope::Merged
+        && HOST_NAMES.contains(&name.to_lowercase().as_str())
+        && is_loopback(&addresses)
+    {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        return to_host(address, own, format!("{name} is this host"));
+    }
+    let routes = addresses
+        .iter()
+        .map(|a| route_address(map, scope, SocketAddr::new(*a, port), own));
+    merge(name, routes.collect())
+}
+
+fn is_loopback(addresses: &[IpAddr]) -> bool {
+    addresses.iter().all(IpAddr::is_loopback)
+}
+
+fn unresolved(name: &str, answer: &Answer) -> Route {
+    match answer.status {
+        Status::Forward => Route::Direct {
+            reason: format!("{name} is not a name of this engine"),
+        },
+        Status::NoData | Status::Found => Route::refused(
+            Refusal::NotFound,
+            format!("{name} is known but has no address"),
+        ),
+        Status::NotFound => Route::refused(
+            Refusal::NotFound,
+            format!(
+                "no watched network has the name {name:?}, and a name without a dot never leaves this machine"
+            ),
+        ),
+    }
+}
+
+/// Several addresses of one name: all that go through the tunnel, or else the first decision.
+fn merge(name: &str, routes: Vec<Route>) -> Route {
+    let mut targets = Vec::new();
+    let mut first = None;
+    for route in routes {
+        match route {
+            Route::Tunnel {
+                targets: mut more, ..
+            } => targets.append(&mut more),
+            other @ (Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. }) => {
+                first.get_or_insert(other);
+            }
+        }
+    }
+    match first {
+        _ if !targets.is_empty() => {
+            let reason = format!("{name} is a container's name");
+            Route::Tunnel { targets, reason }
+        }
+        Some(route) => route,
+        None => Route::refused(Refusal::NotFound, format!("{name} has no address")),
+    }
+}
+
+/// Decides for an address.
+pub fn route_address(
+    map: &NetworkMap,
+    scope: &Scope,
+    address: SocketAddr,
+    own: &OwnAddresses,
+) -> Route {
+    let ip = address.ip().to_canonical();
+    let address = SocketAddr::new(ip, address.port());
+    if ip.is_loopback() || ip.is_unspecified() {
+        return match scope {
+            Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
+            Scope::Container(id) => to_own_loopback(map, id, address.port()),
+        };
+    }
+    if own.contains(&address) {
+        return loops(address);
+    }
+    match (map.network_of(ip), scope) {
+        (Some(view), Scope::Merged) => into_network(view, address),
+        (Some(view), Scope::Container(id)) => into_network_from(map, view, id, address),
+        (None, Scope::Merged) => Route::Direct {
+            reason: format!("{ip} is on no network of this engine"),
+        },
+        (None, Scope::Container(id)) => outwards(map, id, ip),
+    }
+}
+
+fn loops(address: SocketAddr) -> Route {
+    Route::refused(Refusal::Loop, format!("{address} is dockline itself"))
+}
+
+fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -> Route {
+    // Whichever loopback address is written, a listener on one of them, or on all, answers.
+    let port = address.port();
+    if own
+        .iter()
+        .any(|a| a.port() == port && (a.ip().is_loopback() || a.ip().is_unspecified()))
+    {
+        return loops(address);
+    }
+    let address = if address.ip().is_unspecified() {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    } else {
+        address
+    };
+    Route::Host { address, reason }
+}
+
+/// Loopback as a container means it: the container itself.
+fn to_own_loopback(map: &NetworkMap, id: &ContainerId, port: u16) -> Route {
+    let endpoint = map
+        .network_owner(id)
+        .and_then(|k| k.container.endpoints.first());
+    let Some(address) = endpoint.and_then(|e| e.addresses().next()) else {
+        return Route::refused(
+            Refusal::Forbidden,
+            "the calling container has no address of its own",
+        );
+    };
+    let targets = endpoint.map(|e| Target {
+        address: SocketAddr::new(address, port),
+        network: e.network.clone(),
+    });
+    Route::Tunnel {
+        targets: targets.into_iter().collect(),
+        reason: "loopback, in a container's scope, is that container".to_owned(),
+    }
+}
+
+fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
+    let network = view.network();
+    if !view.is_watched() {
+        let reason = format!(
+            "{} is on network {}, which no watched container is on",
+            address.ip(),
+            network.name
+        );
+        return Route::refused(Refusal::Forbidden, reason);
+    }
+    let target = Target {
+        address,
+        network: network.id.clone(),
+    };
+    let reason = format!("{} is on network {}", address.ip(), network.name);
+    Route::Tunnel {
+        targets: vec![target],
+        reason,
+    }
+}
+
+fn into_network_from(
+    map: &NetworkMap,
+    view: &NetworkView,
+    id: &ContainerId,
+    address: SocketAddr,
+) -> Route {
+    let network = view.network();
+    let owner = map.network_owner(id).map(|k| &k.container);
+    if owner.is_some_and(|c| c.endpoint(&network.id).is_some()) {
+        return into_network(view, address);
+    }
+    let who = owner.map_or(id.short(), |c| c.name.as_str());
+    let reason = format!(
+        "{} is on network {}, which {who} is not on",
+        address.ip(),
+        network.name
+    );
+    Route::refused(Refusal::Forbidden, reason)
+}
+
+/// Beyond all networks: for containers with a way out.
+fn outwards(map: &NetworkMap, id: &ContainerId, ip: IpAddr) -> Route {
+    let owner = map.network_owner(id).map(|k| &k.container);
+    if owner.is_some_and(|container| is_shut_in(map, container)) {
+        let reason =
+            format!("{ip} is outside, and the calling container is on internal networks only");
+        return Route::refused(Refusal::Forbidden, reason);
+    }
+    Route::Direct {
+        reason: format!("{ip} is on no network of this engine"),
+    }
+}
+
+fn is_shut_in(map: &NetworkMap, container: &Container) -> bool {
+    let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
+    !container.endpoints.is_empty() && container.endpoints.iter().all(|e| internal(&e.network))
+}

@@ -1,0 +1,407 @@
+//! What was seen of the engine, and what to look at next.
+//!
+//! List, then watch, level-triggered: an event says *look again*. Three kinds of event are taken at their word,
+//! because they arrive in order and only take away (`disconnect`, `die`, `destroy`); if one is older than
+//! something already seen of that container, it too only says *look again*. A listing repairs whatever was
+//! missed. The caller runs the fetches from [`Tracker::next_fetch`] and reports every outcome; what it may
+//! build from [`Tracker::inventory`] is complete once [`Tracker::is_synced`].
+//!
+//! Time comes in as values, so that every race can be played in a test.
+
+mod entries;
+mod event;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use event::{Event, EventKind};
+pub use queue::Fetch;
+
+use self::entries::Entries;
+use self::queue::Queue;
+use super::id::{ContainerId, NetworkId};
+use super::inventory::{Changes, Container, Inventory, Known, Listing, Network, RunState};
+use super::label::Selector;
+
+/// Added to a container's stop timeout before a stop signal counts as survived: the engine's own teardown takes
+/// up to about half a second on a busy machine, measured.
+const STOP_MARGIN: Duration = Duration::from_secs(3);
+/// SIGKILL stops any container, whatever its stop signal.
+const SIGKILL: u8 = 9;
+/// Events kept while a listing is under way. The engine's own ring holds 256 and a subscriber's queue 1,024;
+/// beyond this a further listing is cheaper than the backlog.
+const MAX_BUFFERED: usize = 4096;
+
+/// How closely a listing is followed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// Everything of interest is inspected again: after a gap.
+    Full,
+    /// Only what the listing shows to differ: the periodic check.
+    Differences,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Tracker {
+    selector: Selector,
+    entries: Entries,
+    inventory: Inventory,
+    queue: Queue,
+    buffered: Vec<Event>,
+    /// Set while a listing is awaited.
+    listing: Option<Depth>,
+    listed: bool,
+    stops: BTreeSet<(Instant, ContainerId)>,
+}
+
+impl Tracker {
+    /// An empty picture.
+    pub fn new(selector: Selector) -> Self {
+        Self {
+            selector,
+            entries: Entries::default(),
+            inventory: Inventory::default(),
+            queue: Queue::default(),
+            buffered: Vec::new(),
+            listing: None,
+            listed: false,
+            stops: BTreeSet::new(),
+        }
+    }
+
+    /// All that is known. Still served while the engine is away.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// What changed in the inventory since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        self.inventory.take_changes()
+    }
+
+    /// Whether the picture is complete: listed since the last gap, and everything listed looked at once.
+    pub fn is_synced(&self) -> bool {
+        self.listed && self.listing != Some(Depth::Full) && !self.queue.is_awaiting()
+    }
+
+    /// The event stream is subscribed to (again): whatever happened before was missed.
+    pub fn subscribed(&mut self) {
+        self.queue.clear();
+        self.buffered.clear();
+        self.listed = false;
+        self.list(Depth::Full);
+    }
+
+    /// Asks for a listing that is compared with what is known.
+    pub fn check(&mut self) {
+        if self.listed && self.listing.is_none() {
+            self.list(Depth::Differences);
+        }
+    }
+
+    fn list(&mut self, depth: Depth) {
+        self.listing = Some(depth);
+        self.queue.request(Fetch::Listing);
+    }
+
+    /// The next thing to ask the engine for.
+    pub fn next_fetch(&mut self) -> Option<Fetch> {
+        self.queue.next()
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn next_tick(&self) -> Option<Instant> {
+        let stop = self.stops.first().map(|(at, _)| *at);
+        self.queue.next_retry().into_iter().chain(stop).min()
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Instant) {
+        self.queue.retry_due(now);
+        while self.stops.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, id)) = self.stops.pop_first() else {
+                return;
+            };
+            if self.set_stopping(&id, false) {
+                self.queue.request(Fetch::Container(id));
+            }
+        }
+    }
+
+    /// A fetch did not work; it is tried again later.
+    pub fn failed(&mut self, fetch: Fetch, now: Instant) {
+        self.queue.failed(fetch, now);
+    }
+
+    /// The engine's answer to [`Fetch::Listing`].
+    pub fn listed(&mut self, listing: Listing, now: Instant) {
+        if !self.queue.answered(&Fetch::Listing) {
+            return;
+        }
+        let depth = self.listing.take().unwrap_or(Depth::Full);
+        self.apply_listing(listing, depth);
+        self.listed = true;
+        for event in std::mem::take(&mut self.buffered) {
+            self.apply(event, now);
+        }
+    }
+
+    /// The engine's answer to [`Fetch::Container`]; `None` if there is no such container.
+    pub fn inspected(&mut self, id: &ContainerId, found: Option<Container>) {
+        let fresh = self.queue.answered(&Fetch::Container(id.clone()));
+        let Some(container) = found else {
+            return self.remove(id);
+        };
+        // A stale answer is better than none, but no better than what events said since.
+        if fresh || !self.inventory.containers().contains_key(id) {
+            self.store(container);
+        }
+    }
+
+    /// The engine's answer to [`Fetch::Network`]; `None` if there is no such network.
+    pub fn network_inspected(&mut self, id: &NetworkId, found: Option<Network>) {
+        self.queue.answered(&Fetch::Network(id.clone()));
+        match found {
+            Some(network) => self.inventory.put_network(network),
+            None => self.inventory.remove_network(id),
+        }
+    }
+
+    /// Something happened.
+    pub fn observe(&mut self, event: Event, now: Instant) {
+        if self.listed && self.listing.is_none() {
+            return self.apply(event, now);
+        }
+        if self.buffered.len() >= MAX_BUFFERED {
+            self.buffered.clear();
+            self.list(Depth::Full);
+        }
+        self.buffered.push(event);
+    }
+
+    fn apply(&mut self, event: Event, now: Instant) {
+        let Event { time, kind } = event;
+        match kind {
+            EventKind::Created { id, labels } => {
+                let part = self.selector.part(&labels);
+                self.entries.put(&id, part);
+                self.look_if_relevant(&id);
+            }
+            EventKind::Started { id } => self.started(&id, time),
+            EventKind::Killed { id, signal } => self.killed(&id, signal, now),
+            EventKind::Died { id } => {
+                if self.entries.in_order(&id, time) {
+                    self.take_down(&id);
+                } else {
+                    self.look_if_relevant(&id);
+                }
+            }
+            EventKind::Destroyed { id } => self.remove(&id),
+            EventKind::Changed { id } => {
+                self.entries.in_order(&id, time);
+                self.look_if_relevant(&id);
+            }
+            EventKind::Connected { container, network } => self.connected(container, network, time),
+            EventKind::Disconnected { container, network } => {
+                if self.entries.in_order(&container, time) {
+                    self.disconnected(&container, &network);
+                } else {
+                    self.look_if_relevant(&container);
+                }
+            }
+            EventKind::NetworkCreated { id } => self.queue.request(Fetch::Network(id)),
+            EventKind::NetworkDestroyed { id } => {
+                self.queue.forget(&Fetch::Network(id.clone()));
+                self.inventory.remove_network(&id);
+            }
+        }
+    }
+
+    fn started(&mut self, id: &ContainerId, time: u64) {
+        self.entries.in_order(id, time);
+        self.set_stopping(id, false);
+        let running = self
+            .inventory
+            .containers()
+            .get(id)
+            .is_some_and(|k| k.container.state == RunState::Running);
+        // The inspect that the connect asked for ended with the start: it has shown everything.
+        if !running {
+            self.look_if_relevant(id);
+        }
+    }
+
+    fn killed(&mut self, id: &ContainerId, signal: u8, now: Instant) {
+        let Some(known) = self.inventory.containers().get(id) else {
+            return;
+        };
+        let container = &known.container;
+        if container.state != RunState::Running {
+            return;
+        }
+        if signal == SIGKILL || signal == container.stop_signal {
+            let grace = Duration::from_secs(u64::from(container.stop_timeout)) + STOP_MARGIN;
+            self.set_stopping(id, true);
+            self.stops.insert((now + grace, id.clone()));
+        }
+    }
+
+    fn connected(&mut self, id: ContainerId, network: NetworkId, time: u64) {
+        self.entries.in_order(&id, time);
+        self.set_stopping(&id, false);
+        if !self.inventory.networks().contains_key(&network) {
+            self.queue.request(Fetch::Network(network.clone()));
+        }
+        if !self.entries.contains(&id) {
+            self.queue.request(Fetch::Container(id));
+            return;
+        }
+        self.entries.attach(&id, network);
+        self.follow_interest(false);
+        self.look_if_relevant(&id);
+    }
+
+    fn disconnected(&mut self, id: &ContainerId, network: &NetworkId) {
+        self.entries.detach(id, network);
+        self.queue.spoil(&Fetch::Container(id.clone()));
+        self.change(id, |container| {
+            container.endpoints.retain(|e| e.network != *network)
+        });
+        self.follow_interest(false);
+    }
+
+    /// The container runs no more.
+    fn take_down(&mut self, id: &ContainerId) {
+        self.entries.set_networks(id, BTreeSet::new());
+        self.entries.set_lender(id, None);
+        self.queue.spoil(&Fetch::Container(id.clone()));
+        self.set_stopping(id, false);
+        self.change(id, |container| {
+            container.state = RunState::Stopped;
+            container.endpoints.clear();
+        });
+        self.follow_interest(false);
+    }
+
+    fn remove(&mut self, id: &ContainerId) {
+        self.entries.remove(id);
+        self.queue.forget(&Fetch::Container(id.clone()));
+        self.stops.retain(|(_, stopping)| stopping != id);
+        self.inventory.remove_container(id);
+        self.follow_interest(false);
+    }
+
+    fn change(&mut self, id: &ContainerId, change: impl FnOnce(&mut Container)) {
+        let Some(mut known) = self.inventory.containers().get(id).cloned() else {
+            return;
+        };
+        change(Arc::make_mut(&mut known.container));
+        self.inventory.put_container(known);
+    }
+
+    /// Sets the mark; true if it was different.
+    fn set_stopping(&mut self, id: &ContainerId, stopping: bool) -> bool {
+        if !stopping {
+            self.stops.retain(|(_, other)| other != id);
+        }
+        let Some(known) = self.inventory.containers().get(id) else {
+            return false;
+        };
+        if known.stopping == stopping {
+            return false;
+        }
+        let known = Known {
+            stopping,
+            ..known.clone()
+        };
+        self.inventory.put_container(known);
+        true
+    }
+
+    fn look_if_relevant(&mut self, id: &ContainerId) {
+        if self.entries.is_relevant(id) {
+            self.queue.request(Fetch::Container(id.clone()));
+        }
+    }
+
+    fn store(&mut self, container: Container) {
+        let id = container.id.clone();
+        let part = self.selector.part(&container.labels);
+        let running = container.state == RunState::Running;
+        self.entries.put(&id, part);
+        let networks = container.endpoints.iter().map(|e| e.network.clone());
+        self.entries.set_networks(&id, networks.collect());
+        self.entries
+            .set_lender(&id, container.network_mode.lender().filter(|_| running));
+        if self.entries.is_relevant(&id) {
+            let known = self.inventory.containers().get(&id);
+            let stopping = running && known.is_some_and(|k| k.stopping);
+            let container = Arc::new(container);
+            self.inventory.put_container(Known {
+                container,
+                part,
+                stopping,
+            });
+        }
+        self.follow_interest(false);
+    }
+
+    /// Brings fetches and inventory in line with what has become, or ceased to be, of interest.
+    fn follow_interest(&mut self, awaited: bool) {
+        let awaited = awaited || self.queue.is_awaiting();
+        for (id, relevant) in self.entries.take_turned() {
+            let known = self.inventory.containers().contains_key(&id);
+            let fetch = Fetch::Container(id);
+            match (relevant, known) {
+                (true, false) => self.queue.request_first(fetch, awaited),
+                (false, true) => {
+                    if let Fetch::Container(id) = &fetch {
+                        self.inventory.remove_container(id);
+                    }
+                    self.queue.forget(&fetch);
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    fn apply_listing(&mut self, listing: Listing, depth: Depth) {
+        self.apply_networks(listing.networks);
+        let listed: BTreeSet<_> = listing.containers.iter().map(|c| c.id.clone()).collect();
+        for gone in self.entries.ids_except(&listed) {
+            self.remove(&gone);
+        }
+        for entry in &listing.containers {
+            let part = self.selector.part(&entry.labels);
+            self.entries.put(&entry.id, part);
+            self.entries
+                .set_networks(&entry.id, entry.endpoints.keys().cloned().collect());
+        }
+        self.follow_interest(true);
+        for entry in &listing.containers {
+            let known = self.inventory.containers().get(&entry.id);
+            let differs = known.is_none_or(|k| event::differs(&k.container, entry));
+            let look = depth == Depth::Full || differs;
+            if look && self.entries.is_relevant(&entry.id) {
+                self.queue
+                    .request_first(Fetch::Container(entry.id.clone()), true);
+            }
+        }
+    }
+
+    fn apply_networks(&mut self, networks: Vec<Network>) {
+        let listed: BTreeSet<_> = networks.iter().map(|n| n.id.clone()).collect();
+        let known: Vec<_> = self.inventory.networks().keys().cloned().collect();
+        for gone in known.iter().filter(|id| !listed.contains(*id)) {
+            self.inventory.remove_network(gone);
+        }
+        for network in networks {
+            self.inventory.put_network(network);
+        }
+    }
+}

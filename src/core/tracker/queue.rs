@@ -1,0 +1,133 @@
+//! What is to be fetched from the engine: each thing at most once at a time, requests folded together.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::core::id::{ContainerId, NetworkId};
+
+/// How long a failed fetch waits before it is tried again. Long enough not to hammer an engine in trouble,
+/// short enough that a person does not notice.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Something to ask the engine for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fetch {
+    /// All containers and networks.
+    Listing,
+    /// One container's inspect.
+    Container(ContainerId),
+    /// One network's inspect.
+    Network(NetworkId),
+}
+
+/// Where a fetch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Queued,
+    /// Asked for; the answer will be as new as anything we know.
+    InFlight,
+    /// Asked for before something happened that the answer may not show.
+    Stale,
+}
+
+/// The fetches that are due.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    stages: BTreeMap<Fetch, Stage>,
+    order: VecDeque<Fetch>,
+    retries: BTreeSet<(Instant, Fetch)>,
+    /// Fetches whose first outcome is awaited before the picture counts as complete.
+    awaited: BTreeSet<Fetch>,
+}
+
+impl Queue {
+    /// Asks for `fetch`; what is already in flight is fetched once more afterwards.
+    pub(super) fn request(&mut self, fetch: Fetch) {
+        match self.stages.get_mut(&fetch) {
+            Some(Stage::Queued) => {}
+            Some(stage) => *stage = Stage::Stale,
+            None => {
+                self.stages.insert(fetch.clone(), Stage::Queued);
+                self.order.push_back(fetch);
+            }
+        }
+    }
+
+    /// Asks for `fetch` unless it is due anyway; with `awaited`, the picture is not complete until it has been
+    /// answered or has failed once.
+    pub(super) fn request_first(&mut self, fetch: Fetch, awaited: bool) {
+        if awaited {
+            self.awaited.insert(fetch.clone());
+        }
+        if !self.stages.contains_key(&fetch) {
+            self.request(fetch);
+        }
+    }
+
+    /// Notes that the answer to a fetch in flight may be out of date. Nothing is asked for otherwise.
+    pub(super) fn spoil(&mut self, fetch: &Fetch) {
+        if let Some(stage @ Stage::InFlight) = self.stages.get_mut(fetch) {
+            *stage = Stage::Stale;
+        }
+    }
+
+    /// The next fetch to send.
+    pub(super) fn next(&mut self) -> Option<Fetch> {
+        let fetch = self.order.pop_front()?;
+        self.stages.insert(fetch.clone(), Stage::InFlight);
+        Some(fetch)
+    }
+
+    /// Takes note of an answer; false if something happened since the question, so that it was asked again.
+    pub(super) fn answered(&mut self, fetch: &Fetch) -> bool {
+        self.awaited.remove(fetch);
+        match self.stages.remove(fetch) {
+            Some(Stage::Stale) => {
+                self.request(fetch.clone());
+                false
+            }
+            Some(Stage::InFlight | Stage::Queued) | None => true,
+        }
+    }
+
+    /// Takes note of a failure: the fetch is tried again later.
+    pub(super) fn failed(&mut self, fetch: Fetch, now: Instant) {
+        self.awaited.remove(&fetch);
+        self.stages.remove(&fetch);
+        self.retries.insert((now + RETRY_AFTER, fetch));
+    }
+
+    /// Forgets a fetch whose subject is gone.
+    pub(super) fn forget(&mut self, fetch: &Fetch) {
+        self.awaited.remove(fetch);
+        if self.stages.get(fetch) == Some(&Stage::Queued) {
+            self.stages.remove(fetch);
+            self.order.retain(|f| f != fetch);
+        }
+    }
+
+    /// Forgets everything: the connection that it was asked on is gone.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a first outcome is still awaited.
+    pub(super) fn is_awaiting(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// When [`Self::retry_due`] has something to do.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.retries.first().map(|(at, _)| *at)
+    }
+
+    /// Queues the retries whose time has come.
+    pub(super) fn retry_due(&mut self, now: Instant) {
+        while self.next_retry().is_some_and(|at| at <= now) {
+            let Some((_, fetch)) = self.retries.pop_first() else {
+                return;
+            };
+            self.request(fetch);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What is known of the tunnel: its stage, and how to reach it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::id::ContainerId;
+
+/// Where the tunnel stands. The words are promised to users (`tunnel.state` of `status`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It is being made, adopted or found.
+    Starting,
+    /// It answers.
+    Running,
+    /// It could not be brought up; it is tried again.
+    Failed,
+}
+
+impl Stage {
+    /// The word for users.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The password of the tunnel's SOCKS port. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Takes the secret as the tunnel has it in its environment: hexadecimal digits.
+    pub fn new(hex: &str) -> Self {
+        Self(Arc::from(hex))
+    }
+
+    /// The digits, for the wire.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How to use the tunnel's SOCKS port from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocksAccess {
+    /// Where it answers: the home address, or a port published on loopback.
+    pub address: SocketAddr,
+    /// The password.
+    pub secret: Secret,
+}
+
+/// The tunnel as its driver last saw it. Which networks it has joined is in the map, not here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TunnelState {
+    /// How far it is.
+    pub stage: Stage,
+    /// The container.
+    pub container: Option<ContainerId>,
+    /// Its image's reference.
+    pub image: Option<String>,
+    /// How to reach it, once it answers.
+    pub socks: Option<SocksAccess>,
+    /// Why it failed, or what was lost on the way (say, IPv6 on the home network).
+    pub problem: Option<String>,
+}
