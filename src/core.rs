@@ -8,6 +8,7 @@
 //! [`membership`].
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod engine_state;
 pub mod id;
 pub mod inventory;
 pub mod label;
@@ -15,5 +16,7 @@ pub mod map;
 pub mod membership;
 pub mod resolve;
 pub mod route;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod tracker;
 pub mod tunnel_state;

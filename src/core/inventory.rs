@@ -129,6 +129,10 @@ pub struct Subnet {
 
 /// A network, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts of the engine"
+)]
 pub struct Network {
     /// Its id.
     pub id: NetworkId,

@@ -5,12 +5,16 @@
 //! watched container is on. What is in neither is for somebody else to answer ([`Status::Forward`]) or does not
 //! exist ([`Status::NotFound`]): a name of one label never leaves the machine.
 
+mod hosts;
 mod merged;
+mod reverse;
 mod scoped;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use reverse::{is_local_range, reverse};
 
 use super::id::{ContainerId, NetworkId};
 use super::map::{NameKind, NetworkMap};
@@ -120,6 +124,28 @@ impl Answer {
         }
     }
 
+    /// That there is no such name.
+    pub fn not_found() -> Self {
+        Self::empty(Status::NotFound)
+    }
+
+    /// Adds what another type's answer to the same name says.
+    pub fn merge(&mut self, other: Self) {
+        let found = [self.status, other.status].contains(&Status::Found);
+        self.status = if found { Status::Found } else { self.status };
+        self.addresses.extend(other.addresses);
+        for source in other.sources {
+            if !self.sources.contains(&source) {
+                self.sources.push(source);
+            }
+        }
+        for network in other.networks {
+            if !self.networks.contains(&network) {
+                self.networks.push(network);
+            }
+        }
+    }
+
     fn add(&mut self, address: IpAddr, source: Source) {
         if !self.addresses.contains(&address) {
             self.addresses.push(address);
@@ -153,30 +179,6 @@ pub fn resolve(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) 
         Scope::Merged => merged::resolve(map, name, wanted),
         Scope::Container(id) => scoped::resolve(map, id, name, wanted),
     }
-}
-
-/// Resolves an address to `name.network`, as Docker does: the container's name, never an alias.
-pub fn reverse(map: &NetworkMap, scope: &Scope, address: IpAddr) -> Answer {
-    let visible = |id: &NetworkId| match scope {
-        Scope::Merged => map.networks().get(id).is_some_and(|n| n.is_watched()),
-        Scope::Container(container) => map
-            .network_owner(container)
-            .is_some_and(|k| k.container.endpoint(id).is_some()),
-    };
-    let mut answer = Answer::empty(Status::Forward);
-    let Some(view) = map
-        .network_of(address)
-        .filter(|view| visible(&view.network().id))
-    else {
-        return answer;
-    };
-    let Some(name) = view.reverse(address) else {
-        return answer;
-    };
-    answer.names.push(format!("{name}.{}", view.network().name));
-    answer.sources.push(Source::Name(NameKind::Container));
-    answer.networks.push(view.network().id.clone());
-    answer.settle()
 }
 
 /// The readings of a dotted name as `NAME.NETWORK`, the shortest network name first (Docker splits from the right).

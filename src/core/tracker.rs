@@ -22,7 +22,7 @@ pub use event::{Event, EventKind};
 pub use queue::Fetch;
 
 use self::entries::Entries;
-use self::queue::Queue;
+use self::queue::{Queue, Worth};
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Container, Inventory, Known, Listing, Network, RunState};
 use super::label::Selector;
@@ -140,7 +140,7 @@ impl Tracker {
 
     /// The engine's answer to [`Fetch::Listing`].
     pub fn listed(&mut self, listing: Listing, now: Instant) {
-        if !self.queue.answered(&Fetch::Listing) {
+        if self.queue.answered(&Fetch::Listing) != Worth::Fresh {
             return;
         }
         let depth = self.listing.take().unwrap_or(Depth::Full);
@@ -153,22 +153,25 @@ impl Tracker {
 
     /// The engine's answer to [`Fetch::Container`]; `None` if there is no such container.
     pub fn inspected(&mut self, id: &ContainerId, found: Option<Container>) {
-        let fresh = self.queue.answered(&Fetch::Container(id.clone()));
+        let worth = self.queue.answered(&Fetch::Container(id.clone()));
         let Some(container) = found else {
             return self.remove(id);
         };
-        // A stale answer is better than none, but no better than what events said since.
-        if fresh || !self.inventory.containers().contains_key(id) {
-            self.store(container);
+        let known = self.inventory.containers().contains_key(id);
+        match worth {
+            Worth::Fresh => self.store(container),
+            // Better than none, but no better than what events said since.
+            Worth::Stale if !known => self.store(container),
+            Worth::Stale | Worth::None => {}
         }
     }
 
     /// The engine's answer to [`Fetch::Network`]; `None` if there is no such network.
     pub fn network_inspected(&mut self, id: &NetworkId, found: Option<Network>) {
-        self.queue.answered(&Fetch::Network(id.clone()));
+        let worth = self.queue.answered(&Fetch::Network(id.clone()));
         match found {
-            Some(network) => self.inventory.put_network(network),
-            None => self.inventory.remove_network(id),
+            Some(network) if worth != Worth::None => self.inventory.put_network(network),
+            Some(_) | None => self.inventory.remove_network(id),
         }
     }
 
@@ -270,14 +273,14 @@ impl Tracker {
         self.entries.detach(id, network);
         self.queue.spoil(&Fetch::Container(id.clone()));
         self.change(id, |container| {
-            container.endpoints.retain(|e| e.network != *network)
+            container.endpoints.retain(|e| e.network != *network);
         });
         self.follow_interest(false);
     }
 
     /// The container runs no more.
     fn take_down(&mut self, id: &ContainerId) {
-        self.entries.set_networks(id, BTreeSet::new());
+        self.entries.set_networks(id, &BTreeSet::new());
         self.entries.set_lender(id, None);
         self.queue.spoil(&Fetch::Container(id.clone()));
         self.set_stopping(id, false);
@@ -335,7 +338,7 @@ impl Tracker {
         let running = container.state == RunState::Running;
         self.entries.put(&id, part);
         let networks = container.endpoints.iter().map(|e| e.network.clone());
-        self.entries.set_networks(&id, networks.collect());
+        self.entries.set_networks(&id, &networks.collect());
         self.entries
             .set_lender(&id, container.network_mode.lender().filter(|_| running));
         if self.entries.is_relevant(&id) {
@@ -380,7 +383,7 @@ impl Tracker {
             let part = self.selector.part(&entry.labels);
             self.entries.put(&entry.id, part);
             self.entries
-                .set_networks(&entry.id, entry.endpoints.keys().cloned().collect());
+                .set_networks(&entry.id, &entry.endpoints.keys().cloned().collect());
         }
         self.follow_interest(true);
         for entry in &listing.containers {

@@ -88,7 +88,9 @@ impl NetworkView {
             return;
         };
         self.members.push(container.id.clone());
-        let names = if self.network.default_bridge {
+        // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
+        let nameless = self.network.default_bridge || endpoint.addresses().next().is_none();
+        let names = if nameless {
             Vec::new()
         } else {
             dns_names(container, endpoint)
@@ -204,10 +206,17 @@ pub(crate) fn dns_names<'a>(
             .collect(),
     };
     let mut names: Vec<(&str, NameKind)> = Vec::with_capacity(said.len());
-    for name in said {
+    for name in said.into_iter().filter(|name| can_be_asked(name)) {
         if names.iter().all(|(known, _)| *known != name) {
             names.push((name, kind(name)));
         }
     }
     names
+}
+
+/// Engines take any alias, but see names in questions as DNS writes them down: with these characters escaped, so
+/// that such an alias never matches.
+fn can_be_asked(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_graphic() && !b"'@;()\"\\".contains(&c);
+    name.bytes().all(plain) && !name.ends_with('.')
 }

@@ -5,9 +5,10 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use super::{Answer, HOST_NAMES, RecordType, Source, Status, loopback, readings};
+use super::hosts::{self, host_gateway};
+use super::{Answer, HOST_NAMES, RecordType, Source, Status, readings};
 use crate::core::id::ContainerId;
-use crate::core::inventory::{Container, Endpoint, RunState};
+use crate::core::inventory::{Container, Endpoint, Known, RunState};
 use crate::core::map::{NetworkMap, NetworkView};
 
 pub(super) fn resolve(
@@ -16,14 +17,10 @@ pub(super) fn resolve(
     name: &str,
     wanted: RecordType,
 ) -> Answer {
-    let Some(owner) = map
-        .network_owner(id)
-        .filter(|k| k.container.state == RunState::Running)
-    else {
+    let Some(container) = asker(map, id) else {
         return Answer::unknown(name);
     };
-    let container = &owner.container;
-    if let Some(answer) = from_hosts(map, container, name, wanted) {
+    if let Some(answer) = hosts::lookup(map, container, name, wanted) {
         return answer;
     }
     let sight = Sight::new(map, container);
@@ -36,52 +33,13 @@ pub(super) fn resolve(
     Answer::unknown(name)
 }
 
-/// `/etc/hosts`, computed: loopback, extra hosts, and the container's own hostname.
-fn from_hosts(
-    map: &NetworkMap,
-    container: &Container,
-    name: &str,
-    wanted: RecordType,
-) -> Option<Answer> {
-    if name.eq_ignore_ascii_case("localhost") {
-        return Some(loopback(wanted, Source::Hosts));
-    }
-    let mut answer = Answer::empty(Status::NoData);
-    for line in &container.extra_hosts {
-        let Some((host, value)) = line.split_once(':') else {
-            continue;
-        };
-        let address = match value {
-            "host-gateway" => host_gateway(map),
-            text => text.trim_matches(['[', ']']).parse().ok(),
-        };
-        if let Some(address) =
-            address.filter(|a| host.eq_ignore_ascii_case(name) && wanted.accepts(*a))
-        {
-            answer.add(address, Source::Hosts);
-        }
-    }
-    if container.hostname.eq_ignore_ascii_case(name) {
-        let own = container.endpoints.iter().flat_map(Endpoint::addresses);
-        for address in own.filter(|a| wanted.accepts(*a)) {
-            answer.add(address, Source::Hosts);
-        }
-    }
-    // The C library goes on to DNS for an address family that the file does not have.
-    (!answer.addresses.is_empty()).then(|| answer.settle())
-}
-
-/// What `host-gateway` stands for, unless the daemon was configured otherwise: the default bridge's gateway.
-fn host_gateway(map: &NetworkMap) -> Option<IpAddr> {
-    let bridge = map
-        .networks()
-        .values()
-        .find(|view| view.network().default_bridge)?;
-    bridge
-        .network()
-        .subnets
-        .iter()
-        .find_map(|subnet| subnet.gateway)
+/// The container whose files and networks are asked: the running one itself, or the one whose network namespace
+/// it shares.
+pub(super) fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
+    let runs = |known: &&Known| known.container.state == RunState::Running;
+    map.containers().get(id).filter(runs)?;
+    let owner = map.network_owner(id).filter(runs)?;
+    Some(&owner.container)
 }
 
 /// Engines in a VM define the host's names for every container; elsewhere they are merely unknown to Docker.

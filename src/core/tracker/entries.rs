@@ -21,7 +21,7 @@ struct Entry {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    entries: BTreeMap<ContainerId, Entry>,
+    known: BTreeMap<ContainerId, Entry>,
     members: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
     /// For each network the containers that make it interesting.
     interest: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
@@ -33,12 +33,12 @@ pub(super) struct Entries {
 
 impl Entries {
     pub(super) fn contains(&self, id: &ContainerId) -> bool {
-        self.entries.contains_key(id)
+        self.known.contains_key(id)
     }
 
     /// All ids but these.
     pub(super) fn ids_except(&self, keep: &BTreeSet<ContainerId>) -> Vec<ContainerId> {
-        self.entries
+        self.known
             .keys()
             .filter(|id| !keep.contains(*id))
             .cloned()
@@ -47,7 +47,7 @@ impl Entries {
 
     /// Adds a container, or corrects what it is.
     pub(super) fn put(&mut self, id: &ContainerId, part: Part) {
-        let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry {
+        let entry = self.known.entry(id.clone()).or_insert_with(|| Entry {
             part,
             networks: BTreeSet::new(),
             lender: None,
@@ -59,7 +59,7 @@ impl Entries {
 
     /// Notes an event's time; false if something newer was already seen of that container.
     pub(super) fn in_order(&mut self, id: &ContainerId, time: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.known.get_mut(id) else {
             return true;
         };
         let in_order = time >= entry.last_event;
@@ -68,30 +68,30 @@ impl Entries {
     }
 
     pub(super) fn attach(&mut self, id: &ContainerId, network: NetworkId) {
-        let Some(entry) = self.entries.get(id) else {
+        let Some(entry) = self.known.get(id) else {
             return;
         };
         let mut networks = entry.networks.clone();
         networks.insert(network);
-        self.set_networks(id, networks);
+        self.set_networks(id, &networks);
     }
 
     pub(super) fn detach(&mut self, id: &ContainerId, network: &NetworkId) {
-        let Some(entry) = self.entries.get(id) else {
+        let Some(entry) = self.known.get(id) else {
             return;
         };
         let mut networks = entry.networks.clone();
         networks.remove(network);
-        self.set_networks(id, networks);
+        self.set_networks(id, &networks);
     }
 
     /// Says on which networks a container is.
-    pub(super) fn set_networks(&mut self, id: &ContainerId, networks: BTreeSet<NetworkId>) {
-        let Some(entry) = self.entries.get_mut(id) else {
+    pub(super) fn set_networks(&mut self, id: &ContainerId, networks: &BTreeSet<NetworkId>) {
+        let Some(entry) = self.known.get_mut(id) else {
             return;
         };
         let old = std::mem::replace(&mut entry.networks, networks.clone());
-        for left in old.difference(&networks) {
+        for left in old.difference(networks) {
             remove_from(&mut self.members, left, id);
         }
         for joined in networks.difference(&old) {
@@ -106,7 +106,7 @@ impl Entries {
 
     /// Says whose network namespace a container uses.
     pub(super) fn set_lender(&mut self, id: &ContainerId, lender: Option<&ContainerId>) {
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.known.get_mut(id) else {
             return;
         };
         if entry.lender.as_ref() == lender {
@@ -138,11 +138,11 @@ impl Entries {
     }
 
     pub(super) fn remove(&mut self, id: &ContainerId) {
-        self.set_networks(id, BTreeSet::new());
+        self.set_networks(id, &BTreeSet::new());
         if let Some(Entry {
             lender: Some(lender),
             ..
-        }) = self.entries.remove(id)
+        }) = self.known.remove(id)
         {
             self.end_loan(&lender, id);
         }
@@ -152,14 +152,14 @@ impl Entries {
     fn makes_interesting(&self, id: &ContainerId) -> bool {
         self.lends.contains_key(id)
             || self
-                .entries
+                .known
                 .get(id)
                 .is_some_and(|e| e.part == Part::Watched)
     }
 
     fn refresh(&mut self, id: &ContainerId) {
         let networks = self
-            .entries
+            .known
             .get(id)
             .map(|e| e.networks.clone())
             .unwrap_or_default();
@@ -170,7 +170,7 @@ impl Entries {
     fn update_interest(&mut self, id: &ContainerId, old: &BTreeSet<NetworkId>) {
         let counts = self.makes_interesting(id);
         let now = self
-            .entries
+            .known
             .get(id)
             .map(|e| e.networks.clone())
             .unwrap_or_default();
@@ -193,7 +193,7 @@ impl Entries {
 
     /// Whether the container's facts are wanted.
     pub(super) fn is_relevant(&self, id: &ContainerId) -> bool {
-        let Some(entry) = self.entries.get(id) else {
+        let Some(entry) = self.known.get(id) else {
             return false;
         };
         match entry.part {
@@ -211,7 +211,7 @@ impl Entries {
         let touched = std::mem::take(&mut self.touched);
         touched
             .into_iter()
-            .filter(|id| self.entries.contains_key(id))
+            .filter(|id| self.known.contains_key(id))
             .map(|id| {
                 let relevant = self.is_relevant(&id);
                 (id, relevant)

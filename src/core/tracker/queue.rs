@@ -28,6 +28,19 @@ enum Stage {
     InFlight,
     /// Asked for before something happened that the answer may not show.
     Stale,
+    /// Asked for, and not wanted any more.
+    Void,
+}
+
+/// What an answer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// As new as anything we know.
+    Fresh,
+    /// Something happened since; it is asked for again.
+    Stale,
+    /// Its subject is gone, or of no interest.
+    None,
 }
 
 /// The fetches that are due.
@@ -78,15 +91,16 @@ impl Queue {
         Some(fetch)
     }
 
-    /// Takes note of an answer; false if something happened since the question, so that it was asked again.
-    pub(super) fn answered(&mut self, fetch: &Fetch) -> bool {
+    /// Takes note of an answer.
+    pub(super) fn answered(&mut self, fetch: &Fetch) -> Worth {
         self.awaited.remove(fetch);
         match self.stages.remove(fetch) {
             Some(Stage::Stale) => {
                 self.request(fetch.clone());
-                false
+                Worth::Stale
             }
-            Some(Stage::InFlight | Stage::Queued) | None => true,
+            Some(Stage::Void) => Worth::None,
+            Some(Stage::InFlight | Stage::Queued) | None => Worth::Fresh,
         }
     }
 
@@ -97,12 +111,17 @@ impl Queue {
         self.retries.insert((now + RETRY_AFTER, fetch));
     }
 
-    /// Forgets a fetch whose subject is gone.
+    /// Forgets a fetch whose subject is gone; an answer on its way counts for nothing.
     pub(super) fn forget(&mut self, fetch: &Fetch) {
         self.awaited.remove(fetch);
-        if self.stages.get(fetch) == Some(&Stage::Queued) {
-            self.stages.remove(fetch);
-            self.order.retain(|f| f != fetch);
+        self.retries.retain(|(_, retry)| retry != fetch);
+        match self.stages.get_mut(fetch) {
+            Some(Stage::Queued) => {
+                self.stages.remove(fetch);
+                self.order.retain(|f| f != fetch);
+            }
+            Some(stage) => *stage = Stage::Void,
+            None => {}
         }
     }
 

@@ -1,0 +1,199 @@
+//! Inventories for tests, written as text: one line a network or container, in any order.
+//!
+//! ```text
+//! net   NAME [default] [internal] [v6] SUBNET…         the gateway is each subnet's first address
+//! run   NAME [word…]                                   a running container; `stop NAME …` one that is not
+//! ```
+//! Words of a container: `watched`, `tunnel`, `old` (an engine before 25: no `DNSNames`), `id=HEX`, `host=NAME`,
+//! `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an endpoint, with a gateway
+//! for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::id::{ContainerId, NetworkId};
+use super::inventory::{
+    Container, Endpoint, Inventory, Known, Link, Network, NetworkMode, RunState, Subnet,
+};
+use super::label::{Labels, Part};
+use super::map::NetworkMap;
+
+/// The map of an inventory; it is the same whatever order the lines come in.
+pub(crate) fn map(text: &str) -> NetworkMap {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let map = NetworkMap::build(&inventory(lines.iter().copied()));
+    let backwards = NetworkMap::build(&inventory(lines.iter().rev().copied()));
+    assert_eq!(map, backwards, "the order of arrival shows");
+    map
+}
+
+/// The id of the container called `name`, unless its line gives another.
+fn id(name: &str) -> ContainerId {
+    format!("{name:_<64}").into()
+}
+
+fn network_id(name: &str) -> NetworkId {
+    format!("id-of-{name}").into()
+}
+
+fn inventory<'a>(lines: impl Iterator<Item = &'a str>) -> Inventory {
+    let mut inventory = Inventory::default();
+    for line in lines {
+        let mut words = line.split_whitespace();
+        match (words.next().unwrap(), words.next().unwrap()) {
+            ("net", name) => inventory.put_network(network(name, words)),
+            ("run", name) => inventory.put_container(container(name, RunState::Running, words)),
+            ("stop", name) => inventory.put_container(container(name, RunState::Stopped, words)),
+            _ => panic!("{line}"),
+        }
+    }
+    inventory
+}
+
+fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
+    let mut network = Network {
+        id: network_id(name),
+        name: name.to_owned(),
+        driver: "bridge".to_owned(),
+        internal: false,
+        ipv6: false,
+        icc: true,
+        default_bridge: false,
+        subnets: Vec::new(),
+        labels: Labels::default(),
+    };
+    for word in words {
+        match word {
+            "default" => network.default_bridge = true,
+            "internal" => network.internal = true,
+            "v6" => network.ipv6 = true,
+            subnet => {
+                let net: ipnet::IpNet = subnet.parse().unwrap();
+                let gateway = net.hosts().next();
+                let reserved = BTreeSet::default();
+                network.subnets.push(Subnet {
+                    net,
+                    gateway,
+                    reserved,
+                });
+            }
+        }
+    }
+    network
+}
+
+fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a str>) -> Known {
+    let mut part = Part::Other;
+    let mut old = false;
+    let mut container = Container {
+        id: id(name),
+        name: name.to_owned(),
+        hostname: String::new(),
+        labels: Arc::default(),
+        state,
+        network_mode: NetworkMode::Endpoints,
+        endpoints: Vec::new(),
+        extra_hosts: Vec::new(),
+        stop_signal: 15,
+        stop_timeout: 10,
+    };
+    for word in words {
+        match word.split_once('=') {
+            None if word == "watched" => part = Part::Watched,
+            None if word == "tunnel" => part = Part::OwnTunnel,
+            None if word == "old" => old = true,
+            Some(("id", id)) => container.id = format!("{id:0<64}").into(),
+            Some(("host", name)) => container.hostname = name.to_owned(),
+            Some(("mode", mode)) => container.network_mode = mode_of(mode),
+            Some(("extra", line)) => container.extra_hosts.push(line.to_owned()),
+            Some(("alias", text)) => {
+                let (network, alias) = text.split_once(':').unwrap();
+                endpoint(&mut container, network)
+                    .aliases
+                    .push(alias.to_owned());
+            }
+            Some(("link", text)) => {
+                let (network, link) = text.split_once(':').unwrap();
+                let (target, alias) = link.split_once(':').unwrap();
+                let (target, alias) = (target.to_owned(), alias.to_owned());
+                endpoint(&mut container, network)
+                    .links
+                    .push(Link { target, alias });
+            }
+            Some((network, addresses)) => {
+                let addresses = addresses.split(',').filter(|text| !text.is_empty());
+                container.endpoints.push(attached(network, addresses));
+            }
+            None => panic!("{word}"),
+        }
+    }
+    name_endpoints(&mut container, old);
+    let container = Arc::new(container);
+    Known {
+        container,
+        part,
+        stopping: false,
+    }
+}
+
+fn mode_of(text: &str) -> NetworkMode {
+    match text.split_once(':') {
+        Some((_, lender)) => NetworkMode::Container(id(lender)),
+        None if text == "host" => NetworkMode::Host,
+        None => NetworkMode::None,
+    }
+}
+
+fn attached<'a>(network: &str, addresses: impl Iterator<Item = &'a str>) -> Endpoint {
+    let mut endpoint = Endpoint {
+        network: network_id(network),
+        endpoint_id: format!("endpoint on {network}"),
+        ipv4: None,
+        ipv6: None,
+        gateway4: false,
+        gateway6: false,
+        dns_names: None,
+        aliases: Vec::new(),
+        links: Vec::new(),
+    };
+    for address in addresses {
+        match address.parse().unwrap() {
+            IpAddr::V4(address) => endpoint.ipv4 = Some(address),
+            IpAddr::V6(address) => endpoint.ipv6 = Some(address),
+        }
+    }
+    endpoint.gateway4 = endpoint.ipv4.is_some();
+    endpoint.gateway6 = endpoint.ipv6.is_some();
+    endpoint
+}
+
+fn endpoint<'a>(container: &'a mut Container, network: &str) -> &'a mut Endpoint {
+    let id = network_id(network);
+    container
+        .endpoints
+        .iter_mut()
+        .find(|e| e.network == id)
+        .unwrap()
+}
+
+/// As engines do: `DNSNames`, or before engine 25 short id and hostname among the aliases.
+fn name_endpoints(container: &mut Container, old: bool) {
+    if container.hostname.is_empty() {
+        container.hostname = container.id.short().to_owned();
+    }
+    let own = [container.id.short().to_owned(), container.hostname.clone()];
+    for endpoint in &mut container.endpoints {
+        if old {
+            endpoint.aliases.extend(own.clone());
+        } else if endpoint.ipv4.is_some() {
+            let names = std::iter::once(&container.name)
+                .chain(&endpoint.aliases)
+                .chain(&own);
+            endpoint.dns_names = Some(names.cloned().collect());
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One engine, asked and told. Every call has a deadline; nothing is retried here.
+//!
+//! Reading is in this file, effects on behalf of the tunnel in [`effects`].
+
+pub mod effects;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{EventsOptions, ListContainersOptions, ListNetworksOptions};
+use futures_util::{Stream, StreamExt};
+
+use super::{Endpoint, Error, convert};
+use crate::core::engine_state::EngineInfo;
+use crate::core::id::{ContainerId, NetworkId};
+use crate::core::inventory::{Container, Listing, Network};
+use crate::core::tracker::Event;
+
+/// bollard's own deadline for an answer to begin. Longer than any of ours, which say what took too long.
+pub(super) const TRANSPORT_DEADLINE: Duration = Duration::from_secs(120);
+/// For what the engine answers from memory: milliseconds when it is well.
+const QUICK: Duration = Duration::from_secs(10);
+/// For a container's inspect, which waits for a start or a restart under way.
+const INSPECT: Duration = Duration::from_secs(60);
+
+/// The actions that the event stream is filtered for, by the engine: health checks alone make three more each.
+const ACTIONS: [&str; 13] = [
+    "create",
+    "start",
+    "kill",
+    "die",
+    "destroy",
+    "rename",
+    "update",
+    "pause",
+    "unpause",
+    "restart",
+    "connect",
+    "disconnect",
+    "stop",
+];
+
+/// A connection to an engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    docker: Docker,
+    endpoint: String,
+}
+
+impl Client {
+    /// Prepares a client. Nothing is sent before the first call.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
+        let shown = endpoint.to_string();
+        let seconds = TRANSPORT_DEADLINE.as_secs();
+        let version = bollard::API_DEFAULT_VERSION;
+        let docker = match endpoint {
+            Endpoint::Unix(path) => {
+                Docker::connect_with_unix(&path.to_string_lossy(), seconds, version)
+            }
+            Endpoint::Tcp(address) => Docker::connect_with_http(address, seconds, version),
+            Endpoint::Tls(address, files) => Docker::connect_with_ssl(
+                address,
+                &files.key,
+                &files.cert,
+                &files.ca,
+                seconds,
+                version,
+            ),
+            Endpoint::Pipe(pipe) => pipe_client(pipe, seconds),
+        };
+        let docker = docker.map_err(|e| Error::from_bollard(e, &shown))?;
+        Ok(Self {
+            docker,
+            endpoint: shown,
+        })
+    }
+
+    /// Agrees on an API version, and asks the engine who it is.
+    pub async fn negotiate(&self) -> Result<EngineInfo, Error> {
+        self.within(QUICK, self.docker.clone().negotiate_version())
+            .await?;
+        let version = self.within(QUICK, self.docker.version()).await?;
+        let info = self.within(QUICK, self.docker.info()).await?;
+        Ok(EngineInfo {
+            version: version.version.unwrap_or_default(),
+            api_version: self.docker.client_version().to_string(),
+            arch: version.arch.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            clock: info
+                .system_time
+                .as_deref()
+                .and_then(nanoseconds)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Where the engine is.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// All containers and all networks.
+    pub async fn list(&self) -> Result<Listing, Error> {
+        let all = ListContainersOptions {
+            all: true,
+            ..Default::default()
+        };
+        let containers = self.within(QUICK, self.docker.list_containers(Some(all)));
+        let networks = self.within(
+            QUICK,
+            self.docker.list_networks(None::<ListNetworksOptions>),
+        );
+        let (containers, networks) = tokio::try_join!(containers, networks)?;
+        Ok(Listing {
+            containers: containers.into_iter().filter_map(convert::listed).collect(),
+            networks: networks
+                .into_iter()
+                .filter_map(convert::listed_network)
+                .collect(),
+        })
+    }
+
+    /// One container, if it exists.
+    pub async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, Error> {
+        let call = self.docker.inspect_container(id.as_str(), None);
+        let found = found(self.within(INSPECT, call).await)?;
+        Ok(found.and_then(convert::container))
+    }
+
+    /// One network, if it exists.
+    pub async fn inspect_network(&self, id: &NetworkId) -> Result<Option<Network>, Error> {
+        let call = self.docker.inspect_network(id.as_str(), None);
+        let found = found(self.within(QUICK, call).await)?;
+        Ok(found.and_then(convert::inspected_network))
+    }
+
+    /// The events since `clock` (the engine's), then live ones, until the engine ends the stream.
+    pub fn events(&self, clock: u64) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
+        let filters = BTreeMap::from([
+            (
+                "type".to_owned(),
+                vec!["container".to_owned(), "network".to_owned()],
+            ),
+            (
+                "event".to_owned(),
+                ACTIONS.iter().map(|a| (*a).to_owned()).collect(),
+            ),
+        ]);
+        let since = format!("{}.{:09}", clock / 1_000_000_000, clock % 1_000_000_000);
+        let options = EventsOptions {
+            since: Some(since),
+            until: None,
+            filters: Some(filters.into_iter().collect()),
+        };
+        let endpoint = self.endpoint.clone();
+        self.docker
+            .events(Some(options))
+            .filter_map(move |message| {
+                let event = match message {
+                    Ok(message) => convert::event(message).map(Ok),
+                    Err(error) => Some(Err(Error::from_bollard(error, &endpoint))),
+                };
+                std::future::ready(event)
+            })
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Duration,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(deadline, call).await {
+            Ok(answer) => answer.map_err(|e| Error::from_bollard(e, &self.endpoint)),
+            Err(_) => Err(Error::Timeout(deadline)),
+        }
+    }
+}
+
+#[cfg(windows)]
+fn pipe_client(pipe: &str, seconds: u64) -> Result<Docker, bollard::errors::Error> {
+    Docker::connect_with_named_pipe(pipe, seconds, bollard::API_DEFAULT_VERSION)
+}
+
+#[cfg(not(windows))]
+fn pipe_client(_pipe: &str, _seconds: u64) -> Result<Docker, bollard::errors::Error> {
+    let unsupported = std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "named pipes exist on Windows only",
+    );
+    Err(bollard::errors::Error::IOError { err: unsupported })
+}
+
+/// A 404 as nothing.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// RFC 3339 with nanoseconds, as `GET /info` has it.
+fn nanoseconds(time: &str) -> Option<u64> {
+    let time: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(time.as_nanosecond()).ok()
+}

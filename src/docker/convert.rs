@@ -1,0 +1,327 @@
+//! The engine's words into the core's. Translates, and decides nothing.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
+    EventMessage, EventMessageTypeEnum, Ipam, Network as ListedNetwork, NetworkInspect,
+};
+
+use crate::core::id::{ContainerId, NetworkId};
+use crate::core::inventory::{
+    Container, Endpoint, Link, Listed, Network, NetworkMode, RunState, Subnet,
+};
+use crate::core::label::Labels;
+use crate::core::tracker::{Event, EventKind};
+
+/// Docker's name for its own default bridge, marked by this option.
+const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
+const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
+/// The engine's default, in seconds.
+const STOP_TIMEOUT: u32 = 10;
+const SIGTERM: u8 = 15;
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "bollard's own maps; their order ends here"
+)]
+type Map<V> = std::collections::HashMap<String, V>;
+
+fn labels(labels: Option<Map<String>>) -> Labels {
+    labels.unwrap_or_default().into_iter().collect()
+}
+
+fn bare_name(name: &str) -> String {
+    name.trim_start_matches('/').to_owned()
+}
+
+fn non_empty(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.is_empty())
+}
+
+/// A container's inspect.
+pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> {
+    let id = ContainerId::from(inspect.id?);
+    let config = inspect.config.unwrap_or_default();
+    let host_config = inspect.host_config.unwrap_or_default();
+    let running = inspect.state.and_then(|s| s.running).unwrap_or_default();
+    let networks = inspect
+        .network_settings
+        .and_then(|s| s.networks)
+        .unwrap_or_default();
+    let mut endpoints: Vec<_> = networks
+        .into_values()
+        .filter(|_| running)
+        .filter_map(endpoint)
+        .collect();
+    endpoints.sort_by(|a, b| a.network.cmp(&b.network));
+    Some(Container {
+        id,
+        name: bare_name(&inspect.name.unwrap_or_default()),
+        hostname: config.hostname.unwrap_or_default(),
+        labels: Arc::new(labels(config.labels)),
+        state: if running {
+            RunState::Running
+        } else {
+            RunState::Stopped
+        },
+        network_mode: network_mode(host_config.network_mode.as_deref().unwrap_or_default()),
+        endpoints,
+        extra_hosts: host_config.extra_hosts.unwrap_or_default(),
+        stop_signal: config
+            .stop_signal
+            .as_deref()
+            .and_then(signal)
+            .unwrap_or(SIGTERM),
+        stop_timeout: config
+            .stop_timeout
+            .and_then(|t| u32::try_from(t).ok())
+            .unwrap_or(STOP_TIMEOUT),
+    })
+}
+
+fn network_mode(mode: &str) -> NetworkMode {
+    match mode.split_once(':') {
+        Some(("container", id)) => NetworkMode::Container(ContainerId::from(id)),
+        _ if mode == "host" => NetworkMode::Host,
+        _ if mode == "none" => NetworkMode::None,
+        _ => NetworkMode::Endpoints,
+    }
+}
+
+/// An attachment that exists: a stopped container keeps settings without an endpoint, and host and none modes
+/// have one that is on no network.
+fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
+    let network = NetworkId::from(non_empty(settings.network_id)?);
+    let endpoint_id = non_empty(settings.endpoint_id)?;
+    let links = settings.links.unwrap_or_default();
+    Some(Endpoint {
+        network,
+        endpoint_id,
+        ipv4: settings.ip_address.and_then(|a| a.parse().ok()),
+        ipv6: settings.global_ipv6_address.and_then(|a| a.parse().ok()),
+        gateway4: non_empty(settings.gateway).is_some(),
+        gateway6: non_empty(settings.ipv6_gateway).is_some(),
+        dns_names: settings.dns_names,
+        aliases: settings.aliases.unwrap_or_default(),
+        links: links.iter().map(|text| link(text)).collect(),
+    })
+}
+
+fn link(text: &str) -> Link {
+    let (target, alias) = text.split_once(':').unwrap_or((text, text));
+    Link {
+        target: bare_name(target),
+        alias: alias.to_owned(),
+    }
+}
+
+/// A signal as an image or a user writes it: a number, or a name with or without `SIG`.
+pub(super) fn signal(text: &str) -> Option<u8> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let upper = text.to_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(offset) = name.strip_prefix("RTMIN") {
+        let offset = offset.strip_prefix('+').unwrap_or("0");
+        // Docker counts from the C library's SIGRTMIN, which is 34.
+        return Some(34 + offset.parse::<u8>().ok()?);
+    }
+    let number = match name {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ABRT" => 6,
+        "KILL" => 9,
+        "USR1" => 10,
+        "USR2" => 12,
+        "TERM" => 15,
+        "CONT" => 18,
+        "STOP" => 19,
+        "WINCH" => 28,
+        "PWR" => 30,
+        _ => return None,
+    };
+    Some(number)
+}
+
+/// One line of `GET /containers/json`.
+pub(super) fn listed(summary: ContainerSummary) -> Option<Listed> {
+    let state = match summary.state {
+        Some(
+            ContainerSummaryStateEnum::RUNNING
+            | ContainerSummaryStateEnum::PAUSED
+            | ContainerSummaryStateEnum::RESTARTING,
+        ) => RunState::Running,
+        _ => RunState::Stopped,
+    };
+    let networks = summary
+        .network_settings
+        .and_then(|s| s.networks)
+        .unwrap_or_default();
+    let attached = networks
+        .into_values()
+        .filter(|_| state == RunState::Running)
+        .filter_map(|settings| {
+            let network = NetworkId::from(non_empty(settings.network_id)?);
+            Some((network, non_empty(settings.endpoint_id)?))
+        });
+    // A legacy link adds `/other/alias` to the names of its target: the own name has one slash.
+    let names = summary.names.unwrap_or_default();
+    let own = names
+        .iter()
+        .find(|n| !n.trim_start_matches('/').contains('/'));
+    Some(Listed {
+        id: ContainerId::from(summary.id?),
+        name: own.map(|n| bare_name(n)).unwrap_or_default(),
+        labels: labels(summary.labels),
+        state,
+        endpoints: attached.collect(),
+    })
+}
+
+/// What a listing and an inspect of a network have in common.
+struct NetworkFacts {
+    id: Option<String>,
+    name: Option<String>,
+    driver: Option<String>,
+    internal: Option<bool>,
+    enable_ipv6: Option<bool>,
+    ipam: Option<Ipam>,
+    options: Option<Map<String>>,
+    labels: Option<Map<String>>,
+}
+
+/// One line of `GET /networks`.
+pub(super) fn listed_network(n: ListedNetwork) -> Option<Network> {
+    network(NetworkFacts {
+        id: n.id,
+        name: n.name,
+        driver: n.driver,
+        internal: n.internal,
+        enable_ipv6: n.enable_ipv6,
+        ipam: n.ipam,
+        options: n.options,
+        labels: n.labels,
+    })
+}
+
+/// A network's inspect.
+pub(super) fn inspected_network(n: NetworkInspect) -> Option<Network> {
+    network(NetworkFacts {
+        id: n.id,
+        name: n.name,
+        driver: n.driver,
+        internal: n.internal,
+        enable_ipv6: n.enable_ipv6,
+        ipam: n.ipam,
+        options: n.options,
+        labels: n.labels,
+    })
+}
+
+fn network(facts: NetworkFacts) -> Option<Network> {
+    let options = facts.options.unwrap_or_default();
+    let name = facts.name.unwrap_or_default();
+    let is = |key: &str, value: &str| options.get(key).is_some_and(|v| v == value);
+    Some(Network {
+        id: NetworkId::from(facts.id?),
+        driver: facts.driver.unwrap_or_default(),
+        internal: facts.internal.unwrap_or_default(),
+        ipv6: facts.enable_ipv6.unwrap_or_default(),
+        icc: !is(ENABLE_ICC, "false"),
+        default_bridge: is(DEFAULT_BRIDGE, "true") || name == "bridge",
+        subnets: facts.ipam.map(subnets).unwrap_or_default(),
+        labels: labels(facts.labels),
+        name,
+    })
+}
+
+fn subnets(ipam: Ipam) -> Vec<Subnet> {
+    let config = ipam.config.unwrap_or_default();
+    let subnet = |c: bollard::models::IpamConfig| {
+        let reserved = c.auxiliary_addresses.unwrap_or_default();
+        Some(Subnet {
+            net: c.subnet?.parse().ok()?,
+            gateway: c.gateway.and_then(|g| parse_address(&g)),
+            reserved: reserved.values().filter_map(|a| parse_address(a)).collect(),
+        })
+    };
+    config.into_iter().filter_map(subnet).collect()
+}
+
+/// An address, with or without a prefix length (older engines write the gateway as `10.0.0.1/24`).
+fn parse_address(text: &str) -> Option<IpAddr> {
+    text.split('/').next()?.parse().ok()
+}
+
+/// One event; nothing for those that say nothing of interest.
+pub(super) fn event(message: EventMessage) -> Option<Event> {
+    let actor = message.actor?;
+    let attributes: BTreeMap<_, _> = actor.attributes.unwrap_or_default().into_iter().collect();
+    let kind = match message.typ? {
+        EventMessageTypeEnum::CONTAINER => container_event(
+            ContainerId::from(actor.id?),
+            message.action?.as_str(),
+            attributes,
+        )?,
+        EventMessageTypeEnum::NETWORK => network_event(
+            NetworkId::from(actor.id?),
+            message.action?.as_str(),
+            &attributes,
+        )?,
+        _ => return None,
+    };
+    let time = message
+        .time_nano
+        .and_then(|t| u64::try_from(t).ok())
+        .unwrap_or_default();
+    Some(Event { time, kind })
+}
+
+fn container_event(id: ContainerId, action: &str, attributes: Labels) -> Option<EventKind> {
+    Some(match action {
+        // The attributes are the labels, with image and name among them.
+        "create" => EventKind::Created {
+            id,
+            labels: attributes,
+        },
+        "start" => EventKind::Started { id },
+        "kill" => EventKind::Killed {
+            id,
+            signal: signal(attributes.get("signal")?)?,
+        },
+        "die" => EventKind::Died { id },
+        "destroy" => EventKind::Destroyed { id },
+        "rename" | "update" | "pause" | "unpause" | "restart" => EventKind::Changed { id },
+        _ => return None,
+    })
+}
+
+fn network_event(id: NetworkId, action: &str, attributes: &Labels) -> Option<EventKind> {
+    let member = || {
+        attributes
+            .get("container")
+            .filter(|c| !c.is_empty())
+            .map(ContainerId::from)
+    };
+    Some(match action {
+        "create" => EventKind::NetworkCreated { id },
+        "destroy" => EventKind::NetworkDestroyed { id },
+        "connect" => EventKind::Connected {
+            container: member()?,
+            network: id,
+        },
+        "disconnect" => EventKind::Disconnected {
+            container: member()?,
+            network: id,
+        },
+        _ => return None,
+    })
+}

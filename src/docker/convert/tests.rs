@@ -1,0 +1,123 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn signals_by_number_and_name() {
+    for (text, number) in [
+        ("15", Some(15)),
+        ("SIGTERM", Some(15)),
+        ("term", Some(15)),
+        ("SIGKILL", Some(9)),
+        ("SIGRTMIN+3", Some(37)),
+        ("RTMIN", Some(34)),
+        ("SIGNONSENSE", None),
+        ("300", None),
+    ] {
+        assert_eq!(signal(text), number, "{text}");
+    }
+}
+
+#[test]
+fn a_stopped_container_has_no_endpoints() {
+    let inspect = |running: bool| {
+        let value = json!({
+            "Id": "aa", "Name": "/web", "State": {"Running": running},
+            "Config": {"Hostname": "h", "Labels": {"k": "v"}, "StopSignal": "SIGINT"},
+            "HostConfig": {"NetworkMode": "n1"},
+            "NetworkSettings": {"Networks": {
+                "n1": {"NetworkID": "01", "EndpointID": "e", "IPAddress": "10.0.0.2", "Gateway": "10.0.0.1",
+                       "Aliases": ["w"], "Links": ["db:database", "cache"]},
+                "n2": {"NetworkID": "", "EndpointID": "", "IPAddress": ""},
+            }},
+        });
+        container(serde_json::from_value(value).unwrap()).unwrap()
+    };
+    assert!(inspect(false).endpoints.is_empty());
+    let running = inspect(true);
+    assert_eq!(
+        (
+            running.name.as_str(),
+            running.stop_signal,
+            running.stop_timeout
+        ),
+        ("web", 2, 10)
+    );
+    assert_eq!(running.endpoints.len(), 1);
+    let links: Vec<_> = running.endpoints[0]
+        .links
+        .iter()
+        .map(|l| (l.target.as_str(), l.alias.as_str()))
+        .collect();
+    assert_eq!(links, [("db", "database"), ("cache", "cache")]);
+}
+
+#[test]
+fn network_modes() {
+    let id = "f".repeat(64);
+    for (text, mode) in [
+        ("default", NetworkMode::Endpoints),
+        ("shop_default", NetworkMode::Endpoints),
+        ("host", NetworkMode::Host),
+        ("none", NetworkMode::None),
+        (
+            &format!("container:{id}"),
+            NetworkMode::Container(ContainerId::from(&id)),
+        ),
+    ] {
+        assert_eq!(network_mode(text), mode);
+    }
+}
+
+#[test]
+fn events_that_matter() {
+    let translate = |value| event(serde_json::from_value(value).unwrap());
+    let connect = json!({
+        "Type": "network", "Action": "connect", "timeNano": 7,
+        "Actor": {"ID": "01", "Attributes": {"container": "aa", "name": "n1"}},
+    });
+    let kind = EventKind::Connected {
+        container: "aa".into(),
+        network: "01".into(),
+    };
+    assert_eq!(translate(connect), Some(Event { time: 7, kind }));
+    let kill = json!({
+        "Type": "container", "Action": "kill", "timeNano": 8,
+        "Actor": {"ID": "aa", "Attributes": {"signal": "15"}},
+    });
+    assert_eq!(
+        translate(kill).unwrap().kind,
+        EventKind::Killed {
+            id: "aa".into(),
+            signal: 15
+        }
+    );
+    for action in ["exec_create: sh", "health_status: healthy", "top", "resize"] {
+        let noise = json!({"Type": "container", "Action": action, "Actor": {"ID": "aa"}});
+        assert_eq!(translate(noise), None);
+    }
+}
+
+#[test]
+fn networks_by_their_options() {
+    let inspect = json!({
+        "Id": "01", "Name": "n1", "Driver": "bridge", "EnableIPv6": true, "Internal": true,
+        "IPAM": {"Config": [
+            {"Subnet": "10.1.0.0/16", "Gateway": "10.1.0.1/16", "AuxiliaryAddresses": {"x": "10.1.0.9"}},
+            {"Subnet": "fd00:1::/64"},
+        ]},
+        "Options": {"com.docker.network.bridge.enable_icc": "false"},
+    });
+    let network = inspected_network(serde_json::from_value(inspect).unwrap()).unwrap();
+    assert!(network.internal && network.ipv6 && !network.icc && !network.default_bridge);
+    assert_eq!(
+        network.subnets[0].gateway,
+        Some("10.1.0.1".parse().unwrap())
+    );
+    assert!(
+        network.subnets[0]
+            .reserved
+            .contains(&"10.1.0.9".parse::<IpAddr>().unwrap())
+    );
+    assert_eq!(network.subnets[1].gateway, None);
+}
