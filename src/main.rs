@@ -1,1 +1,7 @@
-fn main() {}
+//! The `dockline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dockline::cli::main()
+}

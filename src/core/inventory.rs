@@ -3,11 +3,15 @@
 //! Nothing here is derived. Sources: `GET /containers/json`, `GET /containers/{id}/json`, `GET /networks`,
 //! `GET /networks/{id}` of the Docker Engine API.
 
+mod collection;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+
+pub use collection::{Changes, Inventory};
 
 use super::id::{ContainerId, NetworkId};
 use super::label::{Labels, Part};
@@ -200,143 +204,5 @@ impl Known {
     /// Whether it runs and has not been told to stop.
     pub fn stays(&self) -> bool {
         self.container.state == RunState::Running && !self.stopping
-    }
-}
-
-/// All facts that matter to this instance.
-///
-/// Containers are here if they are watched, share a network with a watched one, lend it their network
-/// namespace, or are the instance's tunnel. Networks are here always, because routes are checked against the
-/// ranges of all of them.
-#[derive(Clone, Debug, Default)]
-pub struct Inventory {
-    containers: BTreeMap<ContainerId, Known>,
-    networks: BTreeMap<NetworkId, Arc<Network>>,
-    members: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
-    /// For each lender of a network namespace the running containers in it.
-    borrowers: BTreeMap<ContainerId, BTreeSet<ContainerId>>,
-    changes: Changes,
-}
-
-/// What differs from the last time that somebody asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Containers that came, went or changed.
-    pub containers: BTreeSet<ContainerId>,
-    /// Networks that did, or one of whose members did.
-    pub networks: BTreeSet<NetworkId>,
-}
-
-impl Changes {
-    /// Whether nothing differs.
-    pub fn is_empty(&self) -> bool {
-        self.containers.is_empty() && self.networks.is_empty()
-    }
-}
-
-impl Inventory {
-    /// All containers, by id.
-    pub fn containers(&self) -> &BTreeMap<ContainerId, Known> {
-        &self.containers
-    }
-
-    /// All networks, by id.
-    pub fn networks(&self) -> &BTreeMap<NetworkId, Arc<Network>> {
-        &self.networks
-    }
-
-    /// The containers with an endpoint on `network`, in the order of their ids.
-    pub fn members(&self, network: &NetworkId) -> impl Iterator<Item = &Known> {
-        let ids = self.members.get(network).into_iter().flatten();
-        ids.filter_map(|id| self.containers.get(id))
-    }
-
-    /// The running containers that use the network namespace of `lender`.
-    pub fn borrowers(&self, lender: &ContainerId) -> impl Iterator<Item = &Known> {
-        let ids = self.borrowers.get(lender).into_iter().flatten();
-        ids.filter_map(|id| self.containers.get(id))
-    }
-
-    /// Adds or replaces a container.
-    pub fn put_container(&mut self, known: Known) {
-        let id = known.container.id.clone();
-        if self.containers.get(&id) == Some(&known) {
-            return;
-        }
-        self.remove_container(&id);
-        for endpoint in &known.container.endpoints {
-            let network = &endpoint.network;
-            self.members
-                .entry(network.clone())
-                .or_default()
-                .insert(id.clone());
-            self.changes.networks.insert(network.clone());
-        }
-        let lender = known.container.network_mode.lender();
-        if let Some(lender) = lender.filter(|_| known.container.state == RunState::Running) {
-            self.borrowers
-                .entry(lender.clone())
-                .or_default()
-                .insert(id.clone());
-            let lender = lender.clone();
-            self.touch_networks_of(&lender);
-        }
-        self.changes.containers.insert(id.clone());
-        self.containers.insert(id, known);
-    }
-
-    /// Takes a container out, if it is there.
-    pub fn remove_container(&mut self, id: &ContainerId) {
-        let Some(old) = self.containers.remove(id) else {
-            return;
-        };
-        for endpoint in &old.container.endpoints {
-            self.changes.networks.insert(endpoint.network.clone());
-            let Some(members) = self.members.get_mut(&endpoint.network) else {
-                continue;
-            };
-            members.remove(id);
-            if members.is_empty() {
-                self.members.remove(&endpoint.network);
-            }
-        }
-        if let Some(lender) = old.container.network_mode.lender() {
-            if let Some(borrowers) = self.borrowers.get_mut(lender) {
-                borrowers.remove(id);
-            }
-            self.touch_networks_of(lender);
-        }
-        self.changes.containers.insert(id.clone());
-    }
-
-    /// Marks the networks of a lender: whether they are watched depends on its borrowers.
-    fn touch_networks_of(&mut self, lender: &ContainerId) {
-        let Some(known) = self.containers.get(lender) else {
-            return;
-        };
-        let networks = known.container.endpoints.iter().map(|e| e.network.clone());
-        self.changes.networks.extend(networks);
-    }
-
-    /// Adds or replaces a network.
-    pub fn put_network(&mut self, network: Network) {
-        let id = network.id.clone();
-        if self.networks.get(&id).is_some_and(|old| **old == network) {
-            return;
-        }
-        self.changes.networks.insert(id.clone());
-        self.networks.insert(id, Arc::new(network));
-    }
-
-    /// Takes a network out, if it is there.
-    pub fn remove_network(&mut self, id: &NetworkId) {
-        if self.networks.remove(id).is_some() {
-            self.changes.networks.insert(id.clone());
-        }
-    }
-
-    /// What changed since the last call.
-    pub fn take_changes(&mut self) -> Changes {
-        std::mem::take(&mut self.changes)
     }
 }

@@ -114,7 +114,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn empty(status: Status) -> Self {
+    /// An answer without records.
+    pub fn empty(status: Status) -> Self {
         Self {
             status,
             addresses: Vec::new(),

@@ -3,6 +3,7 @@
 //! The final address is what is judged, whatever name led to it: it is held against the ranges of all networks
 //! of the engine, so that a public name cannot lead into a network, and one network's traffic not into another.
 
+mod address;
 #[cfg(test)]
 mod tests;
 
@@ -10,9 +11,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::id::{ContainerId, NetworkId};
-use super::inventory::Container;
-use super::map::{NetworkMap, NetworkView};
+pub use address::route_address;
+
+use self::address::{outwards, to_host};
+use super::id::NetworkId;
+use super::map::NetworkMap;
 use super::resolve::{self, Answer, HOST_NAMES, RecordType, Scope, Status};
 
 /// A host as a client names it.
@@ -157,7 +160,7 @@ pub fn route(
     let v6 = resolve::resolve(map, scope, name, RecordType::Aaaa);
     let addresses: Vec<_> = v4.addresses.iter().chain(&v6.addresses).copied().collect();
     if addresses.is_empty() {
-        return unresolved(name, &v4);
+        return unresolved(map, scope, name, &v4);
     }
     if *scope == Scope::Merged
         && HOST_NAMES.contains(&name.to_lowercase().as_str())
@@ -176,11 +179,12 @@ fn is_loopback(addresses: &[IpAddr]) -> bool {
     addresses.iter().all(IpAddr::is_loopback)
 }
 
-fn unresolved(name: &str, answer: &Answer) -> Route {
+fn unresolved(map: &NetworkMap, scope: &Scope, name: &str, answer: &Answer) -> Route {
     match answer.status {
-        Status::Forward => Route::Direct {
-            reason: format!("{name} is not a name of this engine"),
-        },
+        Status::Forward => {
+            let reason = format!("{name} is not a name of this engine");
+            outwards(map, scope, &name, reason)
+        }
         Status::NoData | Status::Found => Route::refused(
             Refusal::NotFound,
             format!("{name} is known but has no address"),
@@ -200,9 +204,7 @@ fn merge(name: &str, routes: Vec<Route>) -> Route {
     let mut first = None;
     for route in routes {
         match route {
-            Route::Tunnel {
-                targets: mut more, ..
-            } => targets.append(&mut more),
+            Route::Tunnel { targets: more, .. } => add_new(&mut targets, more),
             other @ (Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. }) => {
                 first.get_or_insert(other);
             }
@@ -218,131 +220,10 @@ fn merge(name: &str, routes: Vec<Route>) -> Route {
     }
 }
 
-/// Decides for an address.
-pub fn route_address(
-    map: &NetworkMap,
-    scope: &Scope,
-    address: SocketAddr,
-    own: &OwnAddresses,
-) -> Route {
-    let ip = address.ip().to_canonical();
-    let address = SocketAddr::new(ip, address.port());
-    if ip.is_loopback() || ip.is_unspecified() {
-        return match scope {
-            Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
-            Scope::Container(id) => to_own_loopback(map, id, address.port()),
-        };
+fn add_new(targets: &mut Vec<Target>, more: Vec<Target>) {
+    for target in more {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
     }
-    if own.contains(&address) {
-        return loops(address);
-    }
-    match (map.network_of(ip), scope) {
-        (Some(view), Scope::Merged) => into_network(view, address),
-        (Some(view), Scope::Container(id)) => into_network_from(map, view, id, address),
-        (None, Scope::Merged) => Route::Direct {
-            reason: format!("{ip} is on no network of this engine"),
-        },
-        (None, Scope::Container(id)) => outwards(map, id, ip),
-    }
-}
-
-fn loops(address: SocketAddr) -> Route {
-    Route::refused(Refusal::Loop, format!("{address} is dockline itself"))
-}
-
-fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -> Route {
-    // Whichever loopback address is written, a listener on one of them, or on all, answers.
-    let port = address.port();
-    if own
-        .iter()
-        .any(|a| a.port() == port && (a.ip().is_loopback() || a.ip().is_unspecified()))
-    {
-        return loops(address);
-    }
-    let address = if address.ip().is_unspecified() {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-    } else {
-        address
-    };
-    Route::Host { address, reason }
-}
-
-/// Loopback as a container means it: the container itself.
-fn to_own_loopback(map: &NetworkMap, id: &ContainerId, port: u16) -> Route {
-    let endpoint = map
-        .network_owner(id)
-        .and_then(|k| k.container.endpoints.first());
-    let Some(address) = endpoint.and_then(|e| e.addresses().next()) else {
-        return Route::refused(
-            Refusal::Forbidden,
-            "the calling container has no address of its own",
-        );
-    };
-    let targets = endpoint.map(|e| Target {
-        address: SocketAddr::new(address, port),
-        network: e.network.clone(),
-    });
-    Route::Tunnel {
-        targets: targets.into_iter().collect(),
-        reason: "loopback, in a container's scope, is that container".to_owned(),
-    }
-}
-
-fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
-    let network = view.network();
-    if !view.is_watched() {
-        let reason = format!(
-            "{} is on network {}, which no watched container is on",
-            address.ip(),
-            network.name
-        );
-        return Route::refused(Refusal::Forbidden, reason);
-    }
-    let target = Target {
-        address,
-        network: network.id.clone(),
-    };
-    let reason = format!("{} is on network {}", address.ip(), network.name);
-    Route::Tunnel {
-        targets: vec![target],
-        reason,
-    }
-}
-
-fn into_network_from(
-    map: &NetworkMap,
-    view: &NetworkView,
-    id: &ContainerId,
-    address: SocketAddr,
-) -> Route {
-    let network = view.network();
-    let owner = map.network_owner(id).map(|k| &k.container);
-    if owner.is_some_and(|c| c.endpoint(&network.id).is_some()) {
-        return into_network(view, address);
-    }
-    let who = owner.map_or(id.short(), |c| c.name.as_str());
-    let reason = format!(
-        "{} is on network {}, which {who} is not on",
-        address.ip(),
-        network.name
-    );
-    Route::refused(Refusal::Forbidden, reason)
-}
-
-/// Beyond all networks: for containers with a way out.
-fn outwards(map: &NetworkMap, id: &ContainerId, ip: IpAddr) -> Route {
-    let owner = map.network_owner(id).map(|k| &k.container);
-    if owner.is_some_and(|container| is_shut_in(map, container)) {
-        let reason =
-            format!("{ip} is outside, and the calling container is on internal networks only");
-        return Route::refused(Refusal::Forbidden, reason);
-    }
-    Route::Direct {
-        reason: format!("{ip} is on no network of this engine"),
-    }
-}
-
-fn is_shut_in(map: &NetworkMap, container: &Container) -> bool {
-    let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
-    !container.endpoints.is_empty() && container.endpoints.iter().all(|e| internal(&e.network))
 }

@@ -1,8 +1,11 @@
 //! One engine, asked and told. Every call has a deadline; nothing is retried here.
 //!
-//! Reading is in this file, effects on behalf of the tunnel in [`effects`].
+//! Here is what the watcher reads; what is done on the tunnel's behalf is in a file a thing.
 
-pub mod effects;
+mod containers;
+mod images;
+mod labelled;
+mod networks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +13,9 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::query_parameters::{EventsOptions, ListContainersOptions, ListNetworksOptions};
 use futures_util::{Stream, StreamExt};
+
+pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
+pub use labelled::Labelled;
 
 use super::{Endpoint, Error, convert};
 use crate::core::engine_state::EngineInfo;
@@ -23,6 +29,9 @@ pub(super) const TRANSPORT_DEADLINE: Duration = Duration::from_secs(120);
 const QUICK: Duration = Duration::from_secs(10);
 /// For a container's inspect, which waits for a start or a restart under way.
 const INSPECT: Duration = Duration::from_secs(60);
+
+/// For what changes the engine's state: start, stop, connect. Seconds on a very busy machine.
+const SLOW: Duration = Duration::from_secs(60);
 
 /// The actions that the event stream is filtered for, by the engine: health checks alone make three more each.
 const ACTIONS: [&str; 13] = [
@@ -80,13 +89,12 @@ impl Client {
     pub async fn negotiate(&self) -> Result<EngineInfo, Error> {
         self.within(QUICK, self.docker.clone().negotiate_version())
             .await?;
-        let version = self.within(QUICK, self.docker.version()).await?;
         let info = self.within(QUICK, self.docker.info()).await?;
         Ok(EngineInfo {
-            version: version.version.unwrap_or_default(),
+            version: info.server_version.unwrap_or_default(),
             api_version: self.docker.client_version().to_string(),
-            arch: version.arch.unwrap_or_default(),
-            os: version.os.unwrap_or_default(),
+            arch: convert::architecture(&info.architecture.unwrap_or_default()).to_owned(),
+            os: info.os_type.unwrap_or_default(),
             clock: info
                 .system_time
                 .as_deref()

@@ -1,23 +1,24 @@
 //! The engine's words into the core's. Translates, and decides nothing.
 
+mod event;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
-    EventMessage, EventMessageTypeEnum, Ipam, Network as ListedNetwork, NetworkInspect,
+    ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings, Ipam,
+    Network as ListedNetwork, NetworkInspect,
 };
+
+pub(super) use event::event;
 
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{
     Container, Endpoint, Link, Listed, Network, NetworkMode, RunState, Subnet,
 };
 use crate::core::label::Labels;
-use crate::core::tracker::{Event, EventKind};
 
 /// Docker's name for its own default bridge, marked by this option.
 const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
@@ -118,6 +119,15 @@ fn link(text: &str) -> Link {
     Link {
         target: bare_name(target),
         alias: alias.to_owned(),
+    }
+}
+
+/// The kernel's word for a machine, as `GET /info` has it, in the word that images use.
+pub(super) fn architecture(machine: &str) -> &str {
+    match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }
 
@@ -259,69 +269,4 @@ fn subnets(ipam: Ipam) -> Vec<Subnet> {
 /// An address, with or without a prefix length (older engines write the gateway as `10.0.0.1/24`).
 fn parse_address(text: &str) -> Option<IpAddr> {
     text.split('/').next()?.parse().ok()
-}
-
-/// One event; nothing for those that say nothing of interest.
-pub(super) fn event(message: EventMessage) -> Option<Event> {
-    let actor = message.actor?;
-    let attributes: BTreeMap<_, _> = actor.attributes.unwrap_or_default().into_iter().collect();
-    let kind = match message.typ? {
-        EventMessageTypeEnum::CONTAINER => container_event(
-            ContainerId::from(actor.id?),
-            message.action?.as_str(),
-            attributes,
-        )?,
-        EventMessageTypeEnum::NETWORK => network_event(
-            NetworkId::from(actor.id?),
-            message.action?.as_str(),
-            &attributes,
-        )?,
-        _ => return None,
-    };
-    let time = message
-        .time_nano
-        .and_then(|t| u64::try_from(t).ok())
-        .unwrap_or_default();
-    Some(Event { time, kind })
-}
-
-fn container_event(id: ContainerId, action: &str, attributes: Labels) -> Option<EventKind> {
-    Some(match action {
-        // The attributes are the labels, with image and name among them.
-        "create" => EventKind::Created {
-            id,
-            labels: attributes,
-        },
-        "start" => EventKind::Started { id },
-        "kill" => EventKind::Killed {
-            id,
-            signal: signal(attributes.get("signal")?)?,
-        },
-        "die" => EventKind::Died { id },
-        "destroy" => EventKind::Destroyed { id },
-        "rename" | "update" | "pause" | "unpause" | "restart" => EventKind::Changed { id },
-        _ => return None,
-    })
-}
-
-fn network_event(id: NetworkId, action: &str, attributes: &Labels) -> Option<EventKind> {
-    let member = || {
-        attributes
-            .get("container")
-            .filter(|c| !c.is_empty())
-            .map(ContainerId::from)
-    };
-    Some(match action {
-        "create" => EventKind::NetworkCreated { id },
-        "destroy" => EventKind::NetworkDestroyed { id },
-        "connect" => EventKind::Connected {
-            container: member()?,
-            network: id,
-        },
-        "disconnect" => EventKind::Disconnected {
-            container: member()?,
-            network: id,
-        },
-        _ => return None,
-    })
 }

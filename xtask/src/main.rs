@@ -1,1 +1,138 @@
-fn main() {}
+//! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints and all tests.
+//!
+//! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
+//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`] and [`demo`].
+
+mod console;
+mod demo;
+mod engine;
+mod images;
+mod lint;
+mod setup;
+mod shell;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+
+use crate::console::{complain, say};
+use crate::engine::Version;
+use crate::setup::Setup;
+use crate::shell::Shell;
+use crate::workspace::Workspace;
+
+/// What developers of dockline run besides cargo.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    /// The engine that `demo` and `test --engine current` use [default: what the Docker CLI uses].
+    #[arg(long, env = "DOCKER_HOST", global = true)]
+    host: Option<String>,
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Private Docker engines, which need root on Debian 12.
+    #[command(subcommand)]
+    Engine(EngineTask),
+    /// All tests, those on real engines included.
+    Test(test::Flags),
+    /// Formatting, lints, documentation, dependencies.
+    Lint,
+    /// Shows what dockline does, on a real engine, and cleans up after itself.
+    Demo,
+}
+
+#[derive(Debug, Subcommand)]
+enum EngineTask {
+    /// Starts private engines with the fixture image, and leaves them running.
+    Up {
+        /// Which one [default: both].
+        #[arg(long, value_enum)]
+        version: Option<Version>,
+    },
+    /// Stops private engines, with all that runs in them.
+    Down {
+        /// Which one [default: both].
+        #[arg(long, value_enum)]
+        version: Option<Version>,
+    },
+    /// Prints the shell lines that lead the Docker CLI to a running private engine.
+    Env {
+        /// Which one [default: the newest that runs].
+        #[arg(long, value_enum)]
+        version: Option<Version>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("xtask failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let shell = Shell::new()?;
+    let workspace = Workspace::find()?;
+    // An empty variable is as good as none to Docker's own programs.
+    let host = cli.host.as_deref().filter(|host| !host.is_empty());
+    match &cli.command {
+        Task::Engine(EngineTask::Up { version }) => {
+            let setup = Setup::private(&shell, &workspace, &chosen(*version))?;
+            for engine in &setup.engines {
+                say(format_args!(
+                    "engine {}: ready at {}",
+                    engine.name, engine.endpoint
+                ));
+            }
+            say("`eval \"$(cargo xtask engine env)\"` leads the Docker CLI there");
+            Ok(())
+        }
+        Task::Engine(EngineTask::Down { version }) => chosen(*version)
+            .into_iter()
+            .try_for_each(|version| engine::down(&shell, &workspace, version)),
+        Task::Engine(EngineTask::Env { version }) => print_env(&shell, &workspace, *version),
+        Task::Test(flags) => test::run(&shell, &workspace, host, flags),
+        Task::Lint => lint::run(&shell, &workspace),
+        Task::Demo => demo::run(&shell, &workspace, host),
+    }
+}
+
+fn chosen(version: Option<Version>) -> Vec<Version> {
+    version.map_or_else(|| Version::ALL.to_vec(), |version| vec![version])
+}
+
+fn print_env(shell: &Shell, workspace: &Workspace, version: Option<Version>) -> Result<()> {
+    let engines: Vec<_> = chosen(version)
+        .into_iter()
+        .filter_map(engine::running)
+        .collect();
+    ensure!(
+        !engines.is_empty(),
+        "no such private engine runs: `cargo xtask engine up` starts them"
+    );
+    let setup = Setup {
+        tools: tools::Tools::unpacked(shell, workspace)?,
+        engines,
+    };
+    if let Some(newest) = setup.engines.last() {
+        say(format_args!("export DOCKER_HOST='{}'", newest.endpoint));
+    }
+    if let Some(folder) = setup.tools.docker.parent() {
+        say(format_args!("export PATH='{}':\"$PATH\"", folder.display()));
+    }
+    for (name, value) in test::variables(&setup) {
+        say(format_args!("export {name}='{value}'"));
+    }
+    Ok(())
+}

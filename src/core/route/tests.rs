@@ -1,1 +1,118 @@
+use super::*;
+use crate::core::fixture::map;
 
+const MAP: &str = "
+    network shop 10.1.0.0/24 fd00:1::/64
+    network inner 10.2.0.0/24 internal
+    network other 10.3.0.0/24
+    container web watched shop=10.1.0.2,fd00:1::2 inner=10.2.0.2
+    container db shop=10.1.0.3
+    container vault watched inner=10.2.0.3
+    container side watched in=vault
+    container far other=10.3.0.2
+";
+
+/// What is decided for `HOST:PORT`, seen from a container or from nowhere, as `via address…` or the refusal.
+fn check(from: &str, destination: &str, expected: &str) {
+    let (host, port) = destination.rsplit_once(':').unwrap();
+    let destination = Destination {
+        host: Host::from(host),
+        port: port.parse().unwrap(),
+    };
+    let scope = match from {
+        "" => Scope::Merged,
+        container => Scope::Container(container.into()),
+    };
+    let own = ["127.0.0.1:1090", "127.0.0.1:5390"]
+        .map(|a| a.parse().unwrap())
+        .into();
+    let found = match route(&map(MAP), &scope, &destination, &own) {
+        Route::Tunnel { targets, .. } => {
+            let targets = targets
+                .iter()
+                .map(|t| format!("{}@{}", t.address, t.network));
+            format!("tunnel {}", targets.collect::<Vec<_>>().join(" "))
+        }
+        Route::Host { address, .. } => format!("host {address}"),
+        Route::Direct { .. } => "direct".to_owned(),
+        Route::Refused { refusal, .. } => format!("{refusal:?}"),
+    };
+    assert_eq!(found, expected, "{destination} from {from:?}");
+}
+
+#[test]
+fn from_nowhere_in_particular() {
+    for (destination, expected) in [
+        (
+            "web:80",
+            "tunnel 10.2.0.2:80@inner 10.1.0.2:80@shop [fd00:1::2]:80@shop",
+        ),
+        (
+            "WEB.shop.:80",
+            "tunnel 10.1.0.2:80@shop [fd00:1::2]:80@shop",
+        ),
+        ("db:5432", "tunnel 10.1.0.3:5432@shop"),
+        ("10.1.0.3:1", "tunnel 10.1.0.3:1@shop"),
+        ("10.1.0.77:1", "tunnel 10.1.0.77:1@shop"),
+        ("[fd00:1::2]:1", "tunnel [fd00:1::2]:1@shop"),
+        ("[::ffff:10.1.0.3]:1", "tunnel 10.1.0.3:1@shop"),
+        ("vault:80", "tunnel 10.2.0.3:80@inner"),
+        // Nobody watched is there, and its names are nobody's business.
+        ("10.3.0.2:80", "Forbidden"),
+        ("far:80", "NotFound"),
+        ("nothing:80", "NotFound"),
+        ("example.com:443", "direct"),
+        ("192.0.2.1:443", "direct"),
+        ("host.docker.internal:3000", "host 127.0.0.1:3000"),
+        ("localhost:3000", "host 127.0.0.1:3000"),
+        ("127.0.0.9:3000", "host 127.0.0.9:3000"),
+        ("0.0.0.0:3000", "host 127.0.0.1:3000"),
+        ("127.0.0.1:1090", "Loop"),
+        ("localhost:5390", "Loop"),
+        ("[::1]:1090", "Loop"),
+        ("0.0.0.0:1090", "Loop"),
+        ("host.docker.internal:1090", "Loop"),
+    ] {
+        check("", destination, expected);
+    }
+}
+
+#[test]
+fn from_a_container() {
+    for (from, destination, expected) in [
+        ("web", "db:80", "tunnel 10.1.0.3:80@shop"),
+        ("web", "vault:80", "tunnel 10.2.0.3:80@inner"),
+        ("db", "vault:80", "NotFound"),
+        ("db", "10.2.0.3:80", "Forbidden"),
+        ("vault", "10.1.0.3:80", "Forbidden"),
+        ("vault", "web:80", "tunnel 10.2.0.2:80@inner"),
+        // All its networks are internal: nothing outside them.
+        ("vault", "192.0.2.1:80", "Forbidden"),
+        ("vault", "example.com:443", "Forbidden"),
+        ("web", "192.0.2.1:80", "direct"),
+        ("web", "example.com:443", "direct"),
+        // Loopback is its own.
+        ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),
+        ("side", "localhost:80", "tunnel 10.2.0.3:80@inner"),
+        ("side", "web:80", "tunnel 10.2.0.2:80@inner"),
+        ("side", "10.1.0.3:80", "Forbidden"),
+    ] {
+        check(from, destination, expected);
+    }
+}
+
+#[test]
+fn hosts_as_clients_write_them() {
+    for (text, host) in [
+        ("::1", Host::Address("::1".parse().unwrap())),
+        ("[::1]", Host::Address("::1".parse().unwrap())),
+        ("10.0.0.1", Host::Address("10.0.0.1".parse().unwrap())),
+        ("api.", Host::Name("api".to_owned())),
+        (
+            "10.0.0.1.example",
+            Host::Name("10.0.0.1.example".to_owned()),
+        ),
+    ] {
+        assert_eq!(Host::from(text), host, "{text}");
+    }
+}

@@ -150,11 +150,7 @@ impl Entries {
     }
 
     fn makes_interesting(&self, id: &ContainerId) -> bool {
-        self.lends.contains_key(id)
-            || self
-                .known
-                .get(id)
-                .is_some_and(|e| e.part == Part::Watched)
+        self.lends.contains_key(id) || self.known.get(id).is_some_and(|e| e.part == Part::Watched)
     }
 
     fn refresh(&mut self, id: &ContainerId) {

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::core::tracker::{Event, EventKind};
 
 #[test]
 fn signals_by_number_and_name() {

@@ -1,0 +1,191 @@
+//! The command line: flags and environment in, a command out, its outcome as an exit code.
+//!
+//! One file a command in `cli/`. Data goes to stdout, everything else to stderr.
+
+mod clean;
+mod output;
+mod resolve;
+mod route;
+mod serve;
+mod status;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::control;
+use crate::core::id::Instance;
+use crate::docker::{self, Endpoint, endpoint};
+use crate::runtime_dir::Places;
+
+/// Gives an HTTP(S) interceptor every Docker container: names, routes and traffic.
+#[derive(Debug, Parser)]
+#[command(name = "dockline", version, about, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    /// Without a command: serve.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Flags,
+}
+
+/// Flags of all commands.
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// The instance: several may run side by side
+    #[arg(
+        long,
+        global = true,
+        env = "DOCKLINE_INSTANCE",
+        default_value = "default",
+        value_name = "NAME"
+    )]
+    instance: Instance,
+    /// The engine, such as `unix:///var/run/docker.sock` or `tcp://HOST:PORT`
+    // DOCKLINE_HOST comes after --context, so it is not this flag's own variable.
+    #[arg(long, global = true, value_name = "ENDPOINT")]
+    host: Option<String>,
+    /// The docker context whose engine is meant
+    #[arg(long, global = true, env = "DOCKLINE_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service in the foreground, until SIGINT or SIGTERM
+    Serve(serve::Flags),
+    /// Show what runs where
+    Status(status::Flags),
+    /// Show what a name resolves to
+    Resolve(resolve::Flags),
+    /// Show where a connection would go, and why
+    Route(route::Flags),
+    /// Remove everything that dockline left in the engine
+    Clean(clean::Flags),
+}
+
+/// Why a command failed, by its exit code.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    NotRunning(control::client::Error),
+    #[error(transparent)]
+    NoEngine(anyhow::Error),
+    #[error(transparent)]
+    Usage(anyhow::Error),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Other(_) => 1,
+            Self::Usage(_) => 2,
+            Self::NotRunning(_) => 3,
+            Self::NoEngine(_) => 4,
+        }
+    }
+}
+
+impl From<control::client::Error> for Failure {
+    fn from(error: control::client::Error) -> Self {
+        match error {
+            control::client::Error::NotRunning(_) => Self::NotRunning(error),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<docker::Error> for Failure {
+    fn from(error: docker::Error) -> Self {
+        match error {
+            docker::Error::Unreachable { .. } | docker::Error::Timeout(_) => {
+                Self::NoEngine(error.into())
+            }
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<endpoint::EndpointError> for Failure {
+    fn from(error: endpoint::EndpointError) -> Self {
+        match error {
+            endpoint::EndpointError::Nothing => Self::NoEngine(error.into()),
+            other => Self::Usage(other.into()),
+        }
+    }
+}
+
+impl Global {
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let surroundings = endpoint::Surroundings {
+            variables: variables(),
+        };
+        Ok(endpoint::find(
+            self.host.as_deref(),
+            self.context.as_deref(),
+            &surroundings,
+        )?)
+    }
+
+    fn places() -> Places {
+        let variables = variables();
+        let folder = |name: &str| {
+            variables
+                .get(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        Places {
+            explicit: folder("DOCKLINE_RUNTIME_DIR"),
+            xdg: folder("XDG_RUNTIME_DIR"),
+            temporary: std::env::temp_dir(),
+        }
+    }
+
+    fn control_socket(&self) -> PathBuf {
+        Self::places().control_socket(&self.instance)
+    }
+}
+
+/// The environment; what is not Unicode is nothing that dockline reads.
+fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Runs the command that was given.
+pub fn main() -> ExitCode {
+    let Cli {
+        global,
+        command,
+        serve,
+    } = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failed(&Failure::Other(error.into())),
+    };
+    let outcome = runtime.block_on(async {
+        match command.unwrap_or(Command::Serve(serve)) {
+            Command::Serve(flags) => serve::run(&global, flags).await,
+            Command::Status(flags) => status::run(&global, &flags).await,
+            Command::Resolve(flags) => resolve::run(&global, &flags).await,
+            Command::Route(flags) => route::run(&global, &flags).await,
+            Command::Clean(flags) => clean::run(&global, &flags).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::failed(&failure),
+    }
+}

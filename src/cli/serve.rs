@@ -1,0 +1,217 @@
+//! `dockline serve`
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Global, output};
+use crate::config::Config;
+use crate::control::Addresses;
+use crate::core::id::Instance;
+use crate::core::label::{Match, Selector};
+use crate::dns::ForwardPolicy;
+use crate::gateway::{Password, Upstream};
+use crate::service::Service;
+use crate::signal;
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Flags {
+    /// Where DNS listens [default: 127.0.0.1:5390; any port for other instances]
+    #[arg(long, env = "DOCKLINE_DNS", value_name = "ADDR")]
+    dns: Option<SocketAddr>,
+    /// Where the gateway listens, SOCKS5 and HTTP [default: 127.0.0.1:1090; any port for other instances]
+    #[arg(long, env = "DOCKLINE_GATEWAY", value_name = "ADDR")]
+    gateway: Option<SocketAddr>,
+    /// Where the control API listens, read-only [default: 127.0.0.1:8791; any port for other instances]
+    #[arg(long, env = "DOCKLINE_HTTP", value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Who answers for names that are no container's: system, none, or IP[,IP]
+    #[arg(
+        long,
+        env = "DOCKLINE_DNS_FORWARD",
+        default_value = "system",
+        value_name = "WHO"
+    )]
+    dns_forward: ForwardPolicy,
+    /// Use this image for the tunnel, instead of the built-in one
+    #[arg(long, env = "DOCKLINE_TUNNEL_IMAGE", value_name = "REF")]
+    tunnel_image: Option<String>,
+    /// Watch containers with this label too
+    #[arg(
+        long = "match",
+        env = "DOCKLINE_MATCH",
+        value_name = "LABEL[=VALUE]",
+        value_delimiter = ','
+    )]
+    matches: Vec<String>,
+    /// Watch every container
+    #[arg(long, env = "DOCKLINE_ALL")]
+    all: bool,
+    /// Let nobody use the gateway who does not know this
+    #[arg(
+        long,
+        env = "DOCKLINE_GATEWAY_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    gateway_password: Option<String>,
+    /// Proxy for what goes out [default: from the environment, as curl reads it]
+    #[arg(
+        long,
+        env = "DOCKLINE_UPSTREAM_PROXY",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    upstream_proxy: Option<String>,
+    /// How logs are written, to stderr
+    #[arg(
+        long,
+        env = "DOCKLINE_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
+    /// What is logged: a level for dockline itself, or directives as in `RUST_LOG`
+    #[arg(
+        long,
+        env = "DOCKLINE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Ports of the default instance; promised in the documentation.
+const DNS_PORT: u16 = 5390;
+const GATEWAY_PORT: u16 = 1090;
+const HTTP_PORT: u16 = 8791;
+
+fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> SocketAddr {
+    let port = if instance.is_default() { port } else { 0 };
+    given.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
+    start_logging(&flags)?;
+    let config = config(global, flags)?;
+    let instance = config.selector.instance.clone();
+    let endpoint = config.endpoint.to_string();
+    let service = Service::bind(config).await?;
+    output::note(&banner(&instance, &endpoint, service.addresses()));
+    let stop = CancellationToken::new();
+    let leftover = tokio::select! {
+        outcome = service.run(stop.clone()) => outcome?,
+        // The second signal, or no way to hear any: what stays is for `clean`.
+        ended = signal::watch(stop.clone()) => {
+            ended.map_err(anyhow::Error::from)?;
+            output::note("stopped at once; `dockline clean` removes what was left in the engine");
+            return Ok(());
+        }
+    };
+    if let Some(leftover) = leftover {
+        let containers = leftover.injected;
+        output::note(&format!(
+            "the tunnel {} stays for {containers} intercepted container(s); `dockline clean` removes it",
+            leftover.tunnel.short()
+        ));
+    }
+    Ok(())
+}
+
+fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
+    let instance = &global.instance;
+    let places = Global::places().candidates(instance);
+    Ok(Config {
+        endpoint: global.endpoint()?,
+        dns: listen_on(flags.dns, instance, DNS_PORT),
+        gateway: listen_on(flags.gateway, instance, GATEWAY_PORT),
+        http: listen_on(flags.http, instance, HTTP_PORT),
+        dns_forward: flags.dns_forward,
+        gateway_password: flags.gateway_password.as_deref().map(Password::new),
+        upstream: upstream(flags.upstream_proxy.as_deref())?,
+        tunnel_image: flags.tunnel_image,
+        runtime_dir: places.into_iter().next().unwrap_or_default(),
+        selector: Selector {
+            instance: instance.clone(),
+            matches: flags
+                .matches
+                .iter()
+                .map(|text| Match::from(text.as_str()))
+                .collect(),
+            all: flags.all,
+        },
+    })
+}
+
+fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
+    let upstream = match url {
+        Some(url) => Upstream::from_url(url),
+        None => Upstream::from_environment(),
+    };
+    upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
+}
+
+fn start_logging(flags: &Flags) -> Result<(), Failure> {
+    // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
+    let level = flags.log.parse::<tracing::Level>();
+    let own = level.map(|level| format!("warn,hickory_server=error,dockline={level}"));
+    let filter = EnvFilter::try_new(own.as_ref().unwrap_or(&flags.log))
+        .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {:?}: {error}", flags.log)))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match flags.log_format {
+        LogFormat::Text => lines.with_ansi(output::is_coloured()).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}
+
+/// What somebody who just started it wants to know.
+fn banner(instance: &Instance, endpoint: &str, addresses: &Addresses) -> String {
+    let Addresses {
+        dns, gateway, http, ..
+    } = addresses;
+    let option = if instance.is_default() {
+        String::new()
+    } else {
+        format!(" --instance {instance}")
+    };
+    let rows = [
+        ("engine", endpoint.to_owned()),
+        (
+            "gateway",
+            format!(
+                "{gateway}   upstream proxy for your interceptor: socks5h://{gateway} or http://{gateway}"
+            ),
+        ),
+        ("dns", format!("{dns}   container names, over UDP and TCP")),
+        (
+            "control",
+            format!("http://{http}   /v1/status /healthz /readyz"),
+        ),
+        (
+            "watching",
+            format!("containers labelled dockline.instance={instance}"),
+        ),
+        ("try", format!("dockline{option} status")),
+    ];
+    let lines = rows.map(|(name, value)| format!("  {name:<9}{value}"));
+    format!(
+        "dockline {} · instance {instance}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        lines.join("\n")
+    )
+}

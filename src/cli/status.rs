@@ -1,0 +1,134 @@
+//! `dockline status`
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{Failure, Global, output};
+use crate::control::client;
+use crate::control::report::shape::{ContainerReport, Status};
+
+/// How often a service that is not ready yet is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Flags of `status`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Flags {
+    /// Wait until the service is ready, at most so long
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
+    let give_up = Instant::now() + Duration::from_secs(flags.wait.unwrap_or_default());
+    let status = loop {
+        // A service that is starting may not have its socket yet.
+        let answer = client::get::<Status>(&global.control_socket(), "/v1/status", &[]).await;
+        let settled = match &answer {
+            Ok(status) => status.ready,
+            Err(error) => !matches!(error, client::Error::NotRunning(_)),
+        };
+        if settled || Instant::now() >= give_up {
+            break answer?;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    };
+    if flags.json {
+        output::json(&status)?;
+    } else {
+        output::data(&describe(&status));
+    }
+    match (flags.wait, status.ready) {
+        (Some(seconds), false) => {
+            let why = status
+                .engine
+                .problem
+                .unwrap_or_else(|| "the map is not complete yet".to_owned());
+            Err(Failure::Other(anyhow::anyhow!(
+                "not ready after {seconds} s: {why}"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn describe(status: &Status) -> String {
+    let engine = &status.engine;
+    let version = engine.version.as_deref().unwrap_or("?");
+    let connection = match &engine.problem {
+        Some(problem) => format!("not connected: {problem}"),
+        None if engine.connected => "connected".to_owned(),
+        None => "connecting".to_owned(),
+    };
+    let tunnel = &status.tunnel;
+    let networks: Vec<_> = tunnel.networks.iter().map(|n| n.name.as_str()).collect();
+    let ready = if status.ready { "ready" } else { "not ready" };
+    let mut rows = vec![
+        vec![
+            "instance".to_owned(),
+            format!("{} · {ready}", status.instance),
+        ],
+        vec![
+            "engine".to_owned(),
+            format!("{} · {version} · {connection}", engine.endpoint),
+        ],
+        vec![
+            "gateway".to_owned(),
+            format!("{} (SOCKS5 and HTTP)", status.gateway),
+        ],
+        vec!["dns".to_owned(), status.dns.clone()],
+        vec!["http".to_owned(), status.http.clone()],
+        vec![
+            "tunnel".to_owned(),
+            format!("{} · on {}", tunnel.state, or_none(&networks.join(", "))),
+        ],
+    ];
+    rows.extend(
+        tunnel
+            .problem
+            .iter()
+            .map(|p| vec![String::new(), p.clone()]),
+    );
+    let kept_off = tunnel.kept_off.iter();
+    rows.extend(
+        kept_off.map(|n| vec![String::new(), format!("keeps off {}: {}", n.name, n.reason)]),
+    );
+    let summary = output::table(&[], rows);
+    format!("{summary}\n\n{}", containers(&status.containers))
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "no network" } else { text }
+}
+
+fn containers(containers: &[ContainerReport]) -> String {
+    if containers.is_empty() {
+        return "no container is watched: give one the label dockline.instance=NAME, or serve with --all".to_owned();
+    }
+    let mut rows = Vec::new();
+    for container in containers {
+        if container.networks.is_empty() {
+            rows.push(vec![
+                container.name.clone(),
+                "-".to_owned(),
+                "-".to_owned(),
+                "-".to_owned(),
+            ]);
+        }
+        for network in &container.networks {
+            let addresses: Vec<_> = network.addresses.iter().map(ToString::to_string).collect();
+            let row = [
+                &container.name,
+                &network.name,
+                &addresses.join(" "),
+                &network.names.join(" "),
+            ];
+            rows.push(row.map(Clone::clone).to_vec());
+        }
+    }
+    output::table(&["CONTAINER", "NETWORK", "ADDRESSES", "NAMES"], rows)
+}

@@ -1,0 +1,238 @@
+//! Snapshots into the JSON that is promised to users.
+
+pub mod shape;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use self::shape::{
+    ContainerReport, EndpointReport, Engine, KeptOff, MapReport, Resolution, RouteReport, Status,
+    Tunnel, TunnelNetwork,
+};
+
+use crate::core::engine_state::EngineState;
+use crate::core::id::Instance;
+use crate::core::inventory::{Container, Known};
+use crate::core::label;
+use crate::core::map::NetworkMap;
+use crate::core::membership;
+use crate::core::resolve::{Answer, RecordType, Status as Verdict};
+use crate::core::route::{OwnAddresses, Route, Target};
+use crate::core::tunnel_state::{Stage, TunnelState};
+
+/// Where the service listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The DNS server.
+    pub dns: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The control API over TCP.
+    pub http: SocketAddr,
+    /// The control socket.
+    pub control: PathBuf,
+}
+
+impl Addresses {
+    /// Those that a connection must not be sent to: it would come back.
+    pub fn own(&self) -> OwnAddresses {
+        [self.dns, self.gateway, self.http].into()
+    }
+}
+
+/// Resolves a name that is not one of the engine's.
+pub type Forward =
+    Arc<dyn Fn(String, RecordType) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+
+/// All that reports are made from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Whose service this is.
+    pub instance: Instance,
+    /// The engine's address, in the Docker CLI's notation.
+    pub endpoint: String,
+    /// Where the service listens.
+    pub addresses: Addresses,
+    /// From the watcher.
+    pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// From the watcher.
+    pub engine: watch::Receiver<EngineState>,
+    /// From the tunnel's driver.
+    pub tunnel: watch::Receiver<TunnelState>,
+    /// To the DNS forwarder.
+    pub forward: Forward,
+}
+
+impl Sources {
+    /// Whether the map is complete and being kept.
+    pub fn is_ready(&self) -> bool {
+        let engine = self.engine.borrow();
+        engine.connected && engine.synced
+    }
+
+    /// Everything, as of now.
+    pub fn status(&self) -> Status {
+        let map = Arc::clone(&self.map.borrow());
+        let engine = self.engine.borrow().clone();
+        let info = engine.info.clone();
+        Status {
+            instance: self.instance.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: self.is_ready(),
+            api_socket: None,
+            dns: self.addresses.dns.to_string(),
+            gateway: self.addresses.gateway.to_string(),
+            http: self.addresses.http.to_string(),
+            control: format!("unix://{}", self.addresses.control.display()),
+            interceptor: None,
+            tunnel: self.tunnel(&map),
+            containers: map
+                .watched_containers()
+                .map(|k| container(&map, k))
+                .collect(),
+            map: MapReport {
+                generation: map.generation(),
+                resyncs: engine.resyncs,
+                names: map.watched_networks().map(|n| n.names().count()).sum(),
+            },
+            engine: Engine {
+                endpoint: self.endpoint.clone(),
+                version: info.as_ref().map(|i| i.version.clone()),
+                api_version: info.map(|i| i.api_version),
+                connected: engine.connected,
+                problem: engine.problem,
+            },
+        }
+    }
+
+    fn tunnel(&self, map: &NetworkMap) -> Tunnel {
+        let state = self.tunnel.borrow().clone();
+        let endpoints = map
+            .tunnel()
+            .map(|t| t.container.endpoints.as_slice())
+            .unwrap_or_default();
+        let network = |e: &crate::core::inventory::Endpoint| {
+            let view = map.networks().get(&e.network)?;
+            Some(TunnelNetwork {
+                id: e.network.to_string(),
+                name: view.network().name.clone(),
+                address: e.addresses().next(),
+            })
+        };
+        let kept_off = membership::obstacles(map).into_iter();
+        Tunnel {
+            state: state.stage.as_str().to_owned(),
+            id: state.container.map(|id| id.to_string()),
+            name: self.instance.tunnel_name(),
+            image: state.image,
+            address: state
+                .socks
+                .filter(|_| state.stage == Stage::Running)
+                .map(|s| s.address.to_string()),
+            entry: None,
+            networks: endpoints.iter().filter_map(network).collect(),
+            problem: state.problem,
+            kept_off: kept_off
+                .map(|(n, reason)| KeptOff {
+                    name: n.name.clone(),
+                    reason: reason.to_owned(),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn container(map: &NetworkMap, known: &Known) -> ContainerReport {
+    let container = &known.container;
+    // Who shares another's network namespace is where that one is.
+    let owner = map
+        .network_owner(&container.id)
+        .map_or(container, |k| &k.container);
+    ContainerReport {
+        id: container.id.to_string(),
+        name: container.name.clone(),
+        injected: container.labels.contains_key(label::UNDO),
+        ca_current: false,
+        networks: endpoints(map, owner),
+    }
+}
+
+fn endpoints(map: &NetworkMap, owner: &Container) -> Vec<EndpointReport> {
+    let report = |e: &crate::core::inventory::Endpoint| {
+        let view = map.networks().get(&e.network)?;
+        let names = view
+            .names()
+            .filter(|(_, records)| records.iter().any(|r| r.container == owner.id));
+        Some(EndpointReport {
+            id: e.network.to_string(),
+            name: view.network().name.clone(),
+            addresses: e.addresses().collect(),
+            names: names.map(|(name, _)| name.to_owned()).collect(),
+        })
+    };
+    owner.endpoints.iter().filter_map(report).collect()
+}
+
+/// An answer, for people and programs.
+pub(super) fn resolution(
+    map: &NetworkMap,
+    name: &str,
+    from: Option<String>,
+    answer: Answer,
+) -> Resolution {
+    let status = match answer.status {
+        Verdict::Found => "ok",
+        Verdict::NoData => "nodata",
+        Verdict::NotFound | Verdict::Forward => "nxdomain",
+    };
+    let networks = answer
+        .networks
+        .iter()
+        .filter_map(|id| map.networks().get(id));
+    Resolution {
+        name: name.to_owned(),
+        from,
+        status: status.to_owned(),
+        networks: networks.map(|view| view.network().name.clone()).collect(),
+        source: answer
+            .sources
+            .iter()
+            .map(|s| s.as_str().to_owned())
+            .collect(),
+        addresses: answer.addresses,
+        names: answer.names,
+    }
+}
+
+/// A decision, for people and programs.
+pub(super) fn route(
+    map: &NetworkMap,
+    destination: &str,
+    from: Option<String>,
+    route: &Route,
+) -> RouteReport {
+    let first = match route {
+        Route::Tunnel { targets, .. } => targets.first(),
+        Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. } => None,
+    };
+    let address = match route {
+        Route::Host { address, .. } => Some(address),
+        Route::Tunnel { .. } | Route::Direct { .. } | Route::Refused { .. } => {
+            first.map(|t| &t.address)
+        }
+    };
+    let network =
+        |target: &Target| Some(map.networks().get(&target.network)?.network().name.clone());
+    RouteReport {
+        destination: destination.to_owned(),
+        from,
+        via: route.via().to_owned(),
+        address: address.map(ToString::to_string),
+        network: first.and_then(network),
+        reason: route.reason().to_owned(),
+    }
+}

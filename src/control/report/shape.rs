@@ -1,0 +1,132 @@
+//! The JSON that is promised to users: fields may be added, never renamed or removed.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Status {
+    pub instance: String,
+    pub version: String,
+    pub ready: bool,
+    pub engine: Engine,
+    pub api_socket: Option<String>,
+    pub dns: String,
+    pub gateway: String,
+    pub http: String,
+    pub control: String,
+    pub interceptor: Option<Interceptor>,
+    pub tunnel: Tunnel,
+    pub containers: Vec<ContainerReport>,
+    pub map: MapReport,
+}
+
+/// `engine` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Engine {
+    pub endpoint: String,
+    pub version: Option<String>,
+    pub api_version: Option<String>,
+    pub connected: bool,
+    pub problem: Option<String>,
+}
+
+/// `interceptor` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Interceptor {
+    pub kind: String,
+    pub address: String,
+    pub reachable: bool,
+}
+
+/// `tunnel` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Tunnel {
+    pub state: String,
+    pub id: Option<String>,
+    pub name: String,
+    pub image: Option<String>,
+    pub address: Option<String>,
+    pub entry: Option<String>,
+    pub networks: Vec<TunnelNetwork>,
+    pub problem: Option<String>,
+    /// Watched networks that it keeps off, and why.
+    pub kept_off: Vec<KeptOff>,
+}
+
+/// A network that the tunnel is on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct TunnelNetwork {
+    pub id: String,
+    pub name: String,
+    pub address: Option<IpAddr>,
+}
+
+/// A network that the tunnel keeps off.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct KeptOff {
+    pub name: String,
+    pub reason: String,
+}
+
+/// One of `containers` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct ContainerReport {
+    pub id: String,
+    pub name: String,
+    pub injected: bool,
+    pub ca_current: bool,
+    pub networks: Vec<EndpointReport>,
+}
+
+/// A container on a network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct EndpointReport {
+    pub id: String,
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    pub names: Vec<String>,
+}
+
+/// `map` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct MapReport {
+    pub generation: u64,
+    pub resyncs: u64,
+    pub names: usize,
+}
+
+/// `GET /v1/resolve`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Resolution {
+    pub name: String,
+    pub from: Option<String>,
+    pub status: String,
+    pub addresses: Vec<IpAddr>,
+    pub names: Vec<String>,
+    pub source: Vec<String>,
+    pub networks: Vec<String>,
+}
+
+/// `GET /v1/route`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct RouteReport {
+    pub destination: String,
+    pub from: Option<String>,
+    pub via: String,
+    pub address: Option<String>,
+    pub network: Option<String>,
+    pub reason: String,
+}

@@ -1,0 +1,141 @@
+//! The control API's listeners and its few paths.
+//!
+//! The socket is the owner's alone. The TCP address is for health checks and local pages: it answers to loopback
+//! `Host` headers only and refuses what a browser sends from another site, so no page on the web can read it.
+
+mod handlers;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde::Serialize;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use super::report::Sources;
+
+/// The listeners, bound and not yet served.
+#[derive(Debug)]
+pub struct Control {
+    tcp: TcpListener,
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+/// An error, with advice. `{"error":…,"hint":…}`.
+#[derive(Debug, Serialize)]
+struct Problem {
+    error: String,
+    hint: &'static str,
+}
+
+type Failure = (StatusCode, Json<Problem>);
+
+fn problem(status: StatusCode, error: impl Into<String>, hint: &'static str) -> Failure {
+    (
+        status,
+        Json(Problem {
+            error: error.into(),
+            hint,
+        }),
+    )
+}
+
+impl Control {
+    /// Binds the TCP address, and the socket for the owner alone. A socket left by a crash is replaced; the caller
+    /// holds the instance's lock, so nobody is using it.
+    pub async fn bind(http: SocketAddr, socket: &Path) -> io::Result<Self> {
+        let tcp = TcpListener::bind(http).await?;
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(socket)?;
+        super::unix::keep_private(socket)?;
+        Ok(Self {
+            tcp,
+            socket: listener,
+            path: socket.to_owned(),
+        })
+    }
+
+    /// Where TCP is listened on.
+    pub fn http_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until told to stop, then removes the socket.
+    pub async fn run(self, sources: Sources, stop: CancellationToken) -> io::Result<()> {
+        let api = Router::new()
+            .route("/v1/status", get(handlers::status))
+            .route("/v1/resolve", get(handlers::resolve))
+            .route("/v1/route", get(handlers::route))
+            .route("/v1/events", get(handlers::events))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(handlers::readyz))
+            .fallback(handlers::unknown_path)
+            .with_state(Served {
+                sources: Arc::new(sources),
+                stop: stop.clone(),
+            });
+        let guarded = api.clone().layer(middleware::from_fn(refuse_strangers));
+        let tcp =
+            axum::serve(self.tcp, guarded).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let socket = axum::serve(self.socket, api).with_graceful_shutdown(stop.cancelled_owned());
+        let outcome = tokio::try_join!(tcp.into_future(), socket.into_future());
+        let removed = std::fs::remove_file(&self.path);
+        outcome?;
+        removed
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Served {
+    sources: Arc<Sources>,
+    stop: CancellationToken,
+}
+
+/// Lets through what a local program sends, and nothing that a web page could.
+async fn refuse_strangers(request: Request, next: Next) -> Response {
+    if is_local(request.headers()) {
+        return next.run(request).await;
+    }
+    let hint = "use http://127.0.0.1 or http://localhost, from this machine";
+    problem(
+        StatusCode::FORBIDDEN,
+        "requests from other sites are refused",
+        hint,
+    )
+    .into_response()
+}
+
+fn is_local(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or_default());
+    let host = text(header::HOST).is_some_and(is_loopback_authority);
+    let origin = text(header::ORIGIN);
+    let same_origin =
+        origin.is_none_or(|o| o.strip_prefix("http://").is_some_and(is_loopback_authority));
+    let site = headers
+        .get("sec-fetch-site")
+        .map(|v| v.to_str().unwrap_or_default());
+    host && same_origin && site.is_none_or(|s| matches!(s, "same-origin" | "none"))
+}
+
+fn is_loopback_authority(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

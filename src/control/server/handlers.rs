@@ -1,0 +1,207 @@
+//! One function a path.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Json, Response};
+use futures_util::Stream;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Served, problem};
+use crate::control::report::{self, Sources, shape};
+use crate::core::map::NetworkMap;
+use crate::core::resolve::{self, RecordType, Scope, Status as Verdict};
+use crate::core::route::{self as routes, Destination, Host};
+
+pub(super) async fn unknown_path() -> Failure {
+    problem(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this path",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/events",
+    )
+}
+
+pub(super) async fn status(State(served): State<Served>) -> Json<shape::Status> {
+    Json(served.sources.status())
+}
+
+pub(super) async fn readyz(State(served): State<Served>) -> Response {
+    if served.sources.is_ready() {
+        return "ready\n".into_response();
+    }
+    let why = served.sources.engine.borrow().problem.clone();
+    let why = why.unwrap_or_else(|| "the map is not complete yet".to_owned());
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not ready: {why}\n"),
+    )
+        .into_response()
+}
+
+/// `?name=&from=&type=`
+#[derive(Debug, Deserialize)]
+pub(super) struct ResolveQuery {
+    name: String,
+    from: Option<String>,
+    #[serde(rename = "type")]
+    record_type: Option<String>,
+}
+
+/// What kind of answer is wanted; both address families where nothing is said.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Addresses(&'static [RecordType]),
+    Names,
+}
+
+fn wanted(text: Option<&str>, name: &str) -> Result<Wanted, Failure> {
+    match text.map(str::to_uppercase).as_deref() {
+        None if name.parse::<IpAddr>().is_ok() => Ok(Wanted::Names),
+        None => Ok(Wanted::Addresses(&[RecordType::A, RecordType::Aaaa])),
+        Some("A") => Ok(Wanted::Addresses(&[RecordType::A])),
+        Some("AAAA") => Ok(Wanted::Addresses(&[RecordType::Aaaa])),
+        Some("PTR") => Ok(Wanted::Names),
+        Some(other) => {
+            let error = format!("{other:?} is not a type that can be asked for");
+            Err(problem(
+                StatusCode::BAD_REQUEST,
+                error,
+                "use A, AAAA or PTR",
+            ))
+        }
+    }
+}
+
+pub(super) async fn resolve(
+    State(served): State<Served>,
+    Query(query): Query<ResolveQuery>,
+) -> Result<Json<shape::Resolution>, Failure> {
+    let sources = &served.sources;
+    let map = Arc::clone(&sources.map.borrow());
+    let scope = scope(&map, query.from.as_deref())?;
+    let name = query.name.as_str();
+    let answer = match wanted(query.record_type.as_deref(), name)? {
+        Wanted::Names => {
+            let not_address = || {
+                problem(
+                    StatusCode::BAD_REQUEST,
+                    format!("{name:?} is not an address"),
+                    "PTR takes an address",
+                )
+            };
+            resolve::reverse(&map, &scope, name.parse().map_err(|_| not_address())?)
+        }
+        Wanted::Addresses(types) => addresses(sources, &map, &scope, name, types).await,
+    };
+    Ok(Json(report::resolution(&map, name, query.from, answer)))
+}
+
+/// Asks for each type, the world where it is the world's to answer, and puts the answers together.
+async fn addresses(
+    sources: &Sources,
+    map: &NetworkMap,
+    scope: &Scope,
+    name: &str,
+    types: &[RecordType],
+) -> resolve::Answer {
+    let mut all: Option<resolve::Answer> = None;
+    for &record_type in types {
+        let mut answer = resolve::resolve(map, scope, name, record_type);
+        if answer.status == Verdict::Forward {
+            answer = (sources.forward)(name.to_owned(), record_type).await;
+        }
+        match &mut all {
+            Some(all) => all.merge(answer),
+            None => all = Some(answer),
+        }
+    }
+    all.unwrap_or_else(resolve::Answer::not_found)
+}
+
+/// `?host=&port=&from=`
+#[derive(Debug, Deserialize)]
+pub(super) struct RouteQuery {
+    host: String,
+    port: Option<u16>,
+    from: Option<String>,
+}
+
+/// What a URL without a port means.
+const DEFAULT_PORT: u16 = 80;
+
+pub(super) async fn route(
+    State(served): State<Served>,
+    Query(query): Query<RouteQuery>,
+) -> Result<Json<shape::RouteReport>, Failure> {
+    let sources = &served.sources;
+    let map = Arc::clone(&sources.map.borrow());
+    let scope = scope(&map, query.from.as_deref())?;
+    let port = query.port.unwrap_or(DEFAULT_PORT);
+    let destination = Destination {
+        host: Host::from(query.host.as_str()),
+        port,
+    };
+    let decision = routes::route(&map, &scope, &destination, &sources.addresses.own());
+    Ok(Json(report::route(
+        &map,
+        &destination.to_string(),
+        query.from,
+        &decision,
+    )))
+}
+
+fn scope(map: &NetworkMap, from: Option<&str>) -> Result<Scope, Failure> {
+    let Some(from) = from else {
+        return Ok(Scope::Merged);
+    };
+    let found = map
+        .find_container(from)
+        .map(|k| Scope::Container(k.container.id.clone()));
+    let hint = "give a container's id, name or address; only containers on a network with a watched one are known";
+    found.ok_or_else(|| {
+        problem(
+            StatusCode::NOT_FOUND,
+            format!("no container {from:?} is known"),
+            hint,
+        )
+    })
+}
+
+/// One line for each map: what it holds, and which one it is.
+#[derive(Debug, Serialize)]
+struct MapChanged {
+    generation: u64,
+    containers: usize,
+    networks: usize,
+    joined: usize,
+}
+
+pub(super) async fn events(
+    State(served): State<Served>,
+) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
+    let mut map = served.sources.map.clone();
+    map.mark_changed();
+    let stream = futures_util::stream::unfold((map, served.stop), |(mut map, stop)| async move {
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            changed = map.changed() => changed.ok()?,
+        }
+        let event = Event::default()
+            .event("map")
+            .json_data(describe(&map.borrow_and_update()));
+        Some((event, (map, stop)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+fn describe(map: &NetworkMap) -> MapChanged {
+    MapChanged {
+        generation: map.generation(),
+        containers: map.watched_containers().count(),
+        networks: map.watched_networks().count(),
+        joined: map.joined().count(),
+    }
+}

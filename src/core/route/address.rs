@@ -1,0 +1,148 @@
+//! The verdict on a final address.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::{OwnAddresses, Refusal, Route, Target};
+use crate::core::id::{ContainerId, NetworkId};
+use crate::core::inventory::Container;
+use crate::core::map::{NetworkMap, NetworkView};
+use crate::core::resolve::Scope;
+
+/// Decides for an address.
+pub fn route_address(
+    map: &NetworkMap,
+    scope: &Scope,
+    address: SocketAddr,
+    own: &OwnAddresses,
+) -> Route {
+    let ip = address.ip().to_canonical();
+    let address = SocketAddr::new(ip, address.port());
+    if ip.is_loopback() || ip.is_unspecified() {
+        return match scope {
+            Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
+            Scope::Container(id) => to_own_loopback(map, id, address.port()),
+        };
+    }
+    if own.contains(&address) {
+        return loops(address);
+    }
+    match (map.network_of(ip), scope) {
+        (Some(view), Scope::Merged) => into_network(view, address),
+        (Some(view), Scope::Container(id)) => into_network_from(map, view, id, address),
+        (None, scope) => outwards(
+            map,
+            scope,
+            &ip,
+            format!("{ip} is on no network of this engine"),
+        ),
+    }
+}
+
+fn loops(address: SocketAddr) -> Route {
+    Route::refused(Refusal::Loop, format!("{address} is dockline itself"))
+}
+
+pub(super) fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -> Route {
+    // Whichever loopback address is written, a listener on one of them, or on all, answers.
+    let port = address.port();
+    if own
+        .iter()
+        .any(|a| a.port() == port && (a.ip().is_loopback() || a.ip().is_unspecified()))
+    {
+        return loops(address);
+    }
+    let address = if address.ip().is_unspecified() {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    } else {
+        address
+    };
+    Route::Host { address, reason }
+}
+
+/// Loopback as a container means it: the container itself.
+fn to_own_loopback(map: &NetworkMap, id: &ContainerId, port: u16) -> Route {
+    let endpoint = map
+        .network_owner(id)
+        .and_then(|k| k.container.endpoints.first());
+    let Some(address) = endpoint.and_then(|e| e.addresses().next()) else {
+        return Route::refused(
+            Refusal::Forbidden,
+            "the calling container has no address of its own",
+        );
+    };
+    let targets = endpoint.map(|e| Target {
+        address: SocketAddr::new(address, port),
+        network: e.network.clone(),
+    });
+    Route::Tunnel {
+        targets: targets.into_iter().collect(),
+        reason: "loopback, in a container's scope, is that container".to_owned(),
+    }
+}
+
+fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
+    let network = view.network();
+    if !view.is_watched() {
+        let reason = format!(
+            "{} is on network {}, which no watched container is on",
+            address.ip(),
+            network.name
+        );
+        return Route::refused(Refusal::Forbidden, reason);
+    }
+    let target = Target {
+        address,
+        network: network.id.clone(),
+    };
+    let reason = format!("{} is on network {}", address.ip(), network.name);
+    Route::Tunnel {
+        targets: vec![target],
+        reason,
+    }
+}
+
+fn into_network_from(
+    map: &NetworkMap,
+    view: &NetworkView,
+    id: &ContainerId,
+    address: SocketAddr,
+) -> Route {
+    let network = view.network();
+    let owner = map.network_owner(id).map(|k| &k.container);
+    if owner.is_some_and(|c| c.endpoint(&network.id).is_some()) {
+        return into_network(view, address);
+    }
+    let who = owner.map_or(id.short(), |c| c.name.as_str());
+    let reason = format!(
+        "{} is on network {}, which {who} is not on",
+        address.ip(),
+        network.name
+    );
+    Route::refused(Refusal::Forbidden, reason)
+}
+
+/// Beyond all networks, for whoever has a way out. A name is held to this before anybody is asked for it: an upstream
+/// proxy would resolve it and go there.
+pub(super) fn outwards(
+    map: &NetworkMap,
+    scope: &Scope,
+    what: &dyn fmt::Display,
+    reason: String,
+) -> Route {
+    let owner = match scope {
+        Scope::Merged => None,
+        Scope::Container(id) => map.network_owner(id).map(|k| &k.container),
+    };
+    if owner.is_some_and(|container| is_shut_in(map, container)) {
+        let reason =
+            format!("{what} is outside, and the calling container is on internal networks only");
+        return Route::refused(Refusal::Forbidden, reason);
+    }
+    Route::Direct { reason }
+}
+
+fn is_shut_in(map: &NetworkMap, container: &Container) -> bool {
+    let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
+    !container.endpoints.is_empty() && container.endpoints.iter().all(|e| internal(&e.network))
+}

@@ -1,0 +1,124 @@
+use super::*;
+use crate::core::resolve::RecordType::{A, Aaaa, Other};
+use crate::dns::tests::upstream::Upstream;
+
+const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5390);
+
+fn given(servers: &[&str]) -> ForwardPolicy {
+    ForwardPolicy::Servers(servers.iter().map(|text| text.parse().unwrap()).collect())
+}
+
+fn shown(answer: &Answer) -> String {
+    let addresses = answer.addresses.iter().map(ToString::to_string);
+    let found: Vec<_> = addresses.chain(answer.names.iter().cloned()).collect();
+    format!("{:?} {}", answer.status, found.join(" "))
+}
+
+#[test]
+fn never_asks_itself() {
+    let check = |own: &str, servers: &[&str], left: &[&str]| {
+        let forwarder = Forwarder::new(given(servers), own.parse().unwrap());
+        let left: Vec<SocketAddr> = left.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(forwarder.addresses(), left, "{own}: {servers:?}");
+    };
+    check(
+        "127.0.0.1:53",
+        &["127.0.0.1:53", "9.9.9.9:53"],
+        &["9.9.9.9:53"],
+    );
+    check(
+        "127.0.0.1:53",
+        &["0.0.0.0:53", "[::ffff:127.0.0.1]:53"],
+        &[],
+    );
+    check("[::1]:53", &["[::]:53", "127.0.0.1:53"], &["127.0.0.1:53"]);
+    check("127.0.0.1:5390", &["127.0.0.1:53"], &["127.0.0.1:53"]);
+}
+
+#[tokio::test]
+async fn answers_in_the_cores_words() {
+    let upstream = Upstream::start(false);
+    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    for (name, wanted, expected) in [
+        ("www.example.com", A, "Found 192.0.2.80"),
+        ("www.example.com.", Aaaa, "NoData "),
+        ("www.example.com", Other, "NoData "),
+        ("empty.example.com", A, "NoData "),
+        ("nosuch.example.com", A, "NotFound "),
+        ("fails.example.com", A, "NotFound "),
+        ("refused.example.com", A, "NotFound "),
+        ("not..a.name", A, "NotFound "),
+    ] {
+        assert_eq!(
+            shown(&forwarder.resolve(name, wanted).await),
+            expected,
+            "{name} {wanted:?}"
+        );
+    }
+    let answer = forwarder.reverse([8, 8, 8, 8].into()).await;
+    assert_eq!(shown(&answer), "Found dns.example.org");
+    assert_eq!(answer.sources, [Source::Forwarded]);
+    let nobody = Forwarder::new(ForwardPolicy::None, OWN);
+    assert_eq!(
+        shown(&nobody.resolve("www.example.com", A).await),
+        "NotFound "
+    );
+    // Names are absolute: no search domain was tried.
+    let absolute = |asked: &String| asked.contains(".com. ") || asked.contains(".arpa. ");
+    assert!(
+        upstream.asked().iter().all(absolute),
+        "{:?}",
+        upstream.asked()
+    );
+}
+
+#[tokio::test]
+async fn servers_are_asked_in_order_until_one_answers() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let failing = Upstream::start(true);
+    let answering = Upstream::start(false);
+    let spare = Upstream::start(false);
+    let servers = [&failing, &answering, &spare].map(|server| server.address);
+    let mut servers = servers.to_vec();
+    servers.insert(0, silent.local_addr().unwrap());
+    let policy = ForwardPolicy::Servers(servers);
+    let forwarder = Forwarder::new(policy, OWN).with_deadline(Duration::from_secs(2));
+    let answer = forwarder.resolve("www.example.com", A).await;
+    assert_eq!(shown(&answer), "Found 192.0.2.80");
+    assert!(!failing.asked().is_empty());
+    // That there is nothing is an answer too.
+    let answer = forwarder.resolve("nosuch.example.com", A).await;
+    assert_eq!(shown(&answer), "NotFound ");
+    assert_eq!(spare.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_too_much_finds_nothing_at_once() {
+    let upstream = Upstream::start(false);
+    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    let all = u32::try_from(MAX_QUESTIONS).unwrap();
+    let taken = forwarder.slots.try_acquire_many(all).unwrap();
+    assert_eq!(
+        shown(&forwarder.resolve("www.example.com", A).await),
+        "NotFound "
+    );
+    assert!(upstream.asked().is_empty());
+    drop(taken);
+    assert_eq!(
+        shown(&forwarder.resolve("www.example.com", A).await),
+        "Found 192.0.2.80"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_too_long_for_a_datagram_is_fetched_by_tcp() {
+    let upstream = Upstream::start(false);
+    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    let name = "big.example.com.".parse().unwrap();
+    let reply = forwarder
+        .ask(&Query::query(name, RecordType::TXT))
+        .await
+        .unwrap();
+    assert_eq!(reply.answers.len(), 20);
+    assert_eq!(upstream.asked().len(), 2);
+}

@@ -1,0 +1,110 @@
+//! From a question to its reply: here, or from the world's resolvers.
+
+use std::sync::Arc;
+
+use hickory_server::net::runtime::Time;
+use hickory_server::proto::op::{OpCode, Query, ResponseCode};
+use hickory_server::proto::rr::{DNSClass, RecordType};
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use ipnet::IpNet;
+use tokio::sync::watch;
+
+use super::forward::Forwarder;
+use super::reply::Reply;
+use crate::core::map::NetworkMap;
+use crate::core::resolve::{self, Answer, Scope, Status};
+
+/// Answers requests, from the map of the moment.
+#[derive(Clone)]
+pub(super) struct Handler {
+    /// From the watcher.
+    map: watch::Receiver<Arc<NetworkMap>>,
+    forwarder: Forwarder,
+}
+
+impl Handler {
+    pub(super) fn new(map: watch::Receiver<Arc<NetworkMap>>, forwarder: Forwarder) -> Self {
+        Self { map, forwarder }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(
+        &self,
+        request: &Request,
+        handle: impl ResponseHandler,
+    ) -> ResponseInfo {
+        let reply = match question(request) {
+            Ok(query) => self.reply(query).await,
+            Err(code) => Reply::error(code),
+        };
+        reply.send(request, handle).await
+    }
+
+    async fn reply(&self, query: &Query) -> Reply {
+        let map = Arc::clone(&self.map.borrow());
+        let answer = ask_map(&map, query);
+        if answer.status != Status::Forward {
+            return Reply::from_map(&answer, query.name());
+        }
+        let reply = self.forwarder.ask(query).await;
+        reply.unwrap_or_else(Reply::unknown)
+    }
+}
+
+#[async_trait::async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        response_handle: R,
+    ) -> ResponseInfo {
+        self.answer(request, response_handle).await
+    }
+}
+
+/// The one question of a request that can be answered at all.
+fn question(request: &Request) -> Result<&Query, ResponseCode> {
+    if request.metadata.op_code != OpCode::Query {
+        return Err(ResponseCode::NotImp);
+    }
+    if request.version() != 0 {
+        return Err(ResponseCode::BADVERS);
+    }
+    let [query] = request.queries.queries() else {
+        return Err(ResponseCode::FormErr);
+    };
+    let transfer = matches!(query.query_type(), RecordType::AXFR | RecordType::IXFR);
+    if query.query_class() != DNSClass::IN || transfer {
+        return Err(ResponseCode::NotImp);
+    }
+    Ok(query.original())
+}
+
+fn ask_map(map: &NetworkMap, query: &Query) -> Answer {
+    if let Ok(range) = query.name().parse_arpa_name() {
+        return ask_map_reverse(map, range, query.query_type());
+    }
+    let wanted = match query.query_type() {
+        RecordType::A => resolve::RecordType::A,
+        RecordType::AAAA => resolve::RecordType::Aaaa,
+        _ => resolve::RecordType::Other,
+    };
+    let name = query.name().to_ascii();
+    resolve::resolve(map, &Scope::Merged, &name, wanted)
+}
+
+/// The name under `arpa` of an address, or of a range of them, which has no pointer.
+fn ask_map_reverse(map: &NetworkMap, range: IpNet, wanted: RecordType) -> Answer {
+    if range.prefix_len() < range.max_prefix_len() {
+        return Answer::empty(if resolve::is_local_range(map, range) {
+            Status::NotFound
+        } else {
+            Status::Forward
+        });
+    }
+    let answer = resolve::reverse(map, &Scope::Merged, range.addr());
+    if answer.status == Status::Found && wanted != RecordType::PTR {
+        return Answer::empty(Status::NoData);
+    }
+    answer
+}

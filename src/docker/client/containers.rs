@@ -1,0 +1,204 @@
+//! Containers: the tunnel's.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptions, RemoveContainerOptions, StopContainerOptions,
+};
+
+use super::{Client, SLOW, found};
+use crate::core::id::{ContainerId, NetworkId};
+use crate::core::label::Labels;
+use crate::docker::Error;
+
+/// The tunnel's container, as it is to be.
+#[derive(Clone, Debug)]
+pub struct TunnelSpec {
+    /// Its name.
+    pub name: String,
+    /// Its name in DNS, on every network.
+    pub alias: String,
+    /// Its image.
+    pub image: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its environment, as `NAME=value`.
+    pub environment: Vec<String>,
+    /// The home network's name.
+    pub home: String,
+    /// Its addresses there.
+    pub addresses: HomeAddresses,
+    /// Port to publish on the engine host's loopback, where its address cannot be reached.
+    pub publish: Option<u16>,
+}
+
+/// Static addresses on the home network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeAddresses {
+    /// IPv4.
+    pub ipv4: Ipv4Addr,
+    /// IPv6, unless the engine has none to give.
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+/// A container as the tunnel's driver needs to see it.
+#[derive(Clone, Debug, Default)]
+pub struct TunnelFacts {
+    /// Its id.
+    pub id: String,
+    /// Its image's reference, as given at create.
+    pub image: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Whether it runs.
+    pub running: bool,
+    /// The id of the endpoint's network, by the network's name.
+    pub networks: BTreeMap<String, NetworkId>,
+    /// The loopback port on which a container port is published.
+    pub published: BTreeMap<String, u16>,
+}
+
+impl Client {
+    /// Makes the tunnel's container.
+    pub async fn create_tunnel(&self, spec: &TunnelSpec) -> Result<ContainerId, Error> {
+        let options = CreateContainerOptions {
+            name: Some(spec.name.clone()),
+            ..Default::default()
+        };
+        let call = self
+            .docker
+            .create_container(Some(options), tunnel_body(spec));
+        Ok(ContainerId::from(self.within(SLOW, call).await?.id))
+    }
+
+    /// Starts a container.
+    pub async fn start(&self, id: &ContainerId) -> Result<(), Error> {
+        self.within(SLOW, self.docker.start_container(id.as_str(), None))
+            .await
+    }
+
+    /// Lets a container stop by itself, then stops it.
+    pub async fn stop(&self, id: &ContainerId, grace_seconds: i32) -> Result<(), Error> {
+        let options = StopContainerOptions {
+            t: Some(grace_seconds),
+            ..Default::default()
+        };
+        found(
+            self.within(SLOW, self.docker.stop_container(id.as_str(), Some(options)))
+                .await,
+        )
+        .map(drop)
+    }
+
+    /// Removes a container, running or not; one that is gone, or going, is fine.
+    pub async fn remove(&self, id: &str) -> Result<(), Error> {
+        let options = RemoveContainerOptions {
+            force: true,
+            v: true,
+            ..Default::default()
+        };
+        match self
+            .within(SLOW, self.docker.remove_container(id, Some(options)))
+            .await
+        {
+            Err(error) if error.is_not_found() || error.status() == Some(409) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// A container as the tunnel's driver sees it, by id or name.
+    pub async fn inspect_tunnel(&self, reference: &str) -> Result<Option<TunnelFacts>, Error> {
+        let call = self.docker.inspect_container(reference, None);
+        let Some(inspect) = found(self.within(SLOW, call).await)? else {
+            return Ok(None);
+        };
+        let config = inspect.config.unwrap_or_default();
+        let settings = inspect.network_settings.unwrap_or_default();
+        let environment = config.env.unwrap_or_default();
+        let pairs = environment.iter().filter_map(|e| e.split_once('='));
+        let networks = settings.networks.unwrap_or_default().into_iter();
+        let published = settings.ports.unwrap_or_default().into_iter();
+        Ok(Some(TunnelFacts {
+            id: inspect.id.unwrap_or_default(),
+            image: config.image.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            running: inspect.state.and_then(|s| s.running).unwrap_or_default(),
+            networks: networks
+                .filter_map(|(name, e)| Some((name, NetworkId::from(e.network_id?))))
+                .collect(),
+            published: published
+                .filter_map(|(port, at)| Some((port, host_port(at)?)))
+                .collect(),
+        }))
+    }
+}
+
+fn host_port(bindings: Option<Vec<PortBinding>>) -> Option<u16> {
+    bindings?
+        .into_iter()
+        .find_map(|binding| binding.host_port?.parse().ok())
+}
+
+/// No capabilities, nothing writable, nobody's user, and no forwarding between the networks that it is on.
+fn tunnel_body(spec: &TunnelSpec) -> ContainerCreateBody {
+    let addresses = EndpointIpamConfig {
+        ipv4_address: Some(spec.addresses.ipv4.to_string()),
+        ipv6_address: spec.addresses.ipv6.map(|a| a.to_string()),
+        ..Default::default()
+    };
+    let home = EndpointSettings {
+        aliases: Some(vec![spec.alias.clone()]),
+        ipam_config: Some(addresses),
+        ..Default::default()
+    };
+    let endpoints = [(spec.home.clone(), home)].into_iter().collect();
+    let port = spec.publish.map(|port| format!("{port}/tcp"));
+    let loopback = PortBinding {
+        host_ip: Some("127.0.0.1".to_owned()),
+        host_port: Some(String::new()),
+    };
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        user: Some("65534:65534".to_owned()),
+        env: Some(spec.environment.clone()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        exposed_ports: port.clone().map(|port| vec![port]),
+        host_config: Some(HostConfig {
+            network_mode: Some(spec.home.clone()),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            readonly_rootfs: Some(true),
+            sysctls: Some(no_forwarding(spec.addresses.ipv6.is_some())),
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
+                maximum_retry_count: None,
+            }),
+            port_bindings: port.map(|port| [(port, Some(vec![loopback]))].into_iter().collect()),
+            ..Default::default()
+        }),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some(endpoints),
+        }),
+        ..Default::default()
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "bollard's own map")]
+fn no_forwarding(ipv6: bool) -> std::collections::HashMap<String, String> {
+    let mut sysctls = vec!["net.ipv4.ip_forward"];
+    if ipv6 {
+        sysctls.push("net.ipv6.conf.all.forwarding");
+    }
+    sysctls
+        .into_iter()
+        .map(|name| (name.to_owned(), "0".to_owned()))
+        .collect()
+}

@@ -1,0 +1,252 @@
+//! The gateway: the proxy that an interceptor uses as its upstream. SOCKS5 and HTTP on one port, on loopback only.
+//!
+//! A connection passes through these, in this order:
+//!
+//! ```text
+//! accept ─► sniff ─► socks5 ─┐                              ┌─ tunnel
+//!                  └► http ──┴─► hint (scope) ─► dial ──────┼─ direct ─► relay
+//!                                   core::route decides     └─ upstream
+//! ```
+//!
+//! Where a connection goes is decided by `core::route` alone, from the map and the scope; here it is only gone there.
+//! The gateway changes nothing of what passes but what concerns one connection of HTTP, and looks into nothing.
+
+mod connections;
+mod deadlines;
+mod dial;
+mod error;
+mod hint;
+mod http;
+mod password;
+mod relay;
+mod sniff;
+mod socket;
+mod socks5;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, debug, debug_span, warn};
+
+pub use connections::{Connection, Connections};
+pub use deadlines::Deadlines;
+pub use dial::{Upstream, UpstreamError};
+pub use password::Password;
+
+use crate::core::map::NetworkMap;
+use crate::core::resolve::Scope;
+use crate::core::route::OwnAddresses;
+use crate::core::tunnel_state::TunnelState;
+use dial::{Dialler, Resolver};
+use hint::Hints;
+use sniff::Protocol;
+
+/// After a failed accept: most often no file or memory is left, and trying again at once would only burn the processor.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// What the gateway reads. Each connection looks at it once for its route, and waits on it for the tunnel.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// From the watcher.
+    pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// From the tunnel's driver.
+    pub tunnel: watch::Receiver<TunnelState>,
+}
+
+/// How the gateway behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What clients must know.
+    pub password: Option<Password>,
+    /// The way out.
+    pub upstream: Upstream,
+    /// Where dockline listens, so that nothing is sent in circles. The gateway's own address need not be among them.
+    pub own: OwnAddresses,
+    /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files.
+    pub capacity: usize,
+    /// How long it waits.
+    pub deadlines: Deadlines,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            password: None,
+            upstream: Upstream::default(),
+            own: OwnAddresses::new(),
+            // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
+            capacity: 8_192,
+            deadlines: Deadlines::default(),
+        }
+    }
+}
+
+/// A gateway that is bound and not yet running.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections: Connections,
+}
+
+impl Gateway {
+    /// Binds to a loopback address; port 0 picks a free port. No other address is taken: whoever reaches the gateway
+    /// reaches every container.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        if !address.ip().is_loopback() {
+            let reason = "the gateway listens on loopback addresses only";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            connections: Connections::default(),
+        })
+    }
+
+    /// The address that it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A view of its open connections.
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+
+    /// Serves clients until `stop`; then finishes what is under way, for a grace period at most.
+    pub async fn run(self, view: View, config: Config, stop: CancellationToken) {
+        let mut own = config.own;
+        own.insert(self.address);
+        let shared = Arc::new(Shared {
+            dialler: Dialler {
+                view,
+                own,
+                upstream: config.upstream,
+                resolver: Resolver::default(),
+                deadlines: config.deadlines,
+                connections: self.connections,
+            },
+            password: config.password,
+            hints: Hints::default(),
+            deadlines: config.deadlines,
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
+            stop,
+        });
+        // Whoever drops this future leaves no task behind either.
+        let _cut = shared.cut.clone().drop_guard();
+        accept(self.listener, &shared, config.capacity).await;
+        shared.tasks.close();
+        if timeout(config.deadlines.grace, shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            debug!(open = shared.tasks.len(), "connections are cut off");
+            shared.cut.cancel();
+            shared.tasks.wait().await;
+        }
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    dialler: Dialler,
+    password: Option<Password>,
+    hints: Hints,
+    deadlines: Deadlines,
+    tasks: TaskTracker,
+    /// No more patience: every task ends at once.
+    cut: CancellationToken,
+    /// No more requests.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn scope(&self, hint: Option<&str>) -> Scope {
+        self.hints.scope(&self.dialler.map(), hint)
+    }
+
+    /// Starts a task that [`Gateway::run`] waits for.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self
+            .cut
+            .clone()
+            .run_until_cancelled_owned(task.in_current_span());
+        self.tasks.spawn(task);
+    }
+}
+
+/// Accepts until told to stop.
+async fn accept(listener: TcpListener, shared: &Arc<Shared>, capacity: usize) {
+    let places = Arc::new(Semaphore::new(capacity));
+    let mut in_trouble = false;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            accepted = next(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => {
+                in_trouble = false;
+                let served = serve(stream, peer, Arc::clone(shared), place);
+                debug_span!("conn", %peer).in_scope(|| shared.spawn(served));
+            }
+            Err(error) => {
+                // Once, and not ten times a second for as long as it lasts.
+                if !in_trouble {
+                    warn!(%error, "the gateway cannot accept connections");
+                }
+                in_trouble = true;
+                sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let place = place.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// Serves one client to the end.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+) {
+    if let Err(error) = socket::tune(&stream) {
+        debug!(%error, "a client left at once");
+        return;
+    }
+    let patience = shared.deadlines.first_byte;
+    match timeout(patience, sniff::protocol(&stream)).await {
+        Ok(Ok(Protocol::Socks5)) => socks5::serve(stream, peer, shared).await,
+        Ok(Ok(Protocol::Http)) => http::serve(stream, peer, shared).await,
+        Ok(Ok(Protocol::Socks4)) => {
+            debug!("a client speaks SOCKS4, which is refused");
+            sniff::refuse_socks4(stream, shared.deadlines.parting).await;
+        }
+        Ok(Ok(Protocol::Unknown)) => debug!("a client speaks neither SOCKS5 nor HTTP"),
+        Ok(Err(error)) => debug!(%error, "a client left at once"),
+        Err(_) => debug!("a client said nothing"),
+    }
+}

@@ -1,0 +1,114 @@
+//! Client hints: from whose point of view a connection is asked for.
+//!
+//! A hint comes as SOCKS5 user name, as `Dockline-Client` header or as user name of HTTP's proxy authentication.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dashmap::DashSet;
+use tracing::{debug, warn};
+
+use crate::core::inventory::Known;
+use crate::core::map::NetworkMap;
+use crate::core::resolve::Scope;
+
+/// How many unknown hints are remembered, so that each is warned of once. A client that makes up a new one for every
+/// connection gets no further warnings.
+const REMEMBERED: usize = 1_024;
+
+/// Longer ones are no container's: a name has at most 255 characters, as many as a SOCKS5 user name.
+const LONGEST: usize = 255;
+
+/// Turns hints into scopes.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    warned: DashSet<String>,
+}
+
+impl Hints {
+    /// The scope that `hint` means; the merged view without one, or if nobody is known by it.
+    pub(super) fn scope(&self, map: &NetworkMap, hint: Option<&str>) -> Scope {
+        let Some(hint) = hint.map(str::trim).filter(|h| !h.is_empty()) else {
+            return Scope::Merged;
+        };
+        match find(map, hint) {
+            Some(known) => Scope::Container(known.container.id.clone()),
+            None => {
+                self.warn(hint);
+                Scope::Merged
+            }
+        }
+    }
+
+    fn warn(&self, hint: &str) {
+        let hint: String = hint.chars().take(LONGEST).collect();
+        if self.warned.len() < REMEMBERED && self.warned.insert(hint.clone()) {
+            warn!(
+                ?hint,
+                "a client hint names no container: its connections see the merged view"
+            );
+        } else {
+            debug!(?hint, "unknown client hint");
+        }
+    }
+}
+
+/// The container that a hint means: by the address and port from which the interceptor saw its client, or by any
+/// reference.
+///
+/// The link will ask its table of own outgoing sockets here, before the map: what it hands on to the interceptor
+/// comes from an address of this host, not of the container.
+fn find<'a>(map: &'a NetworkMap, hint: &str) -> Option<&'a Known> {
+    if let Ok(address) = hint.parse::<SocketAddr>() {
+        return map.container_at(address.ip().to_canonical());
+    }
+    if let Ok(address) = hint.parse::<IpAddr>() {
+        return map.container_at(address.to_canonical());
+    }
+    map.find_container(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::tests::world;
+
+    #[test]
+    fn hints() {
+        let map = world::map();
+        let hints = Hints::default();
+        for (hint, container) in [
+            (None, None),
+            (Some(""), None),
+            (Some(world::WEB_ID), Some(world::WEB_ID)),
+            (Some(&world::WEB_ID[..12]), Some(world::WEB_ID)),
+            (Some("web"), Some(world::WEB_ID)),
+            (Some(" web "), Some(world::WEB_ID)),
+            (Some("10.231.1.2"), Some(world::WEB_ID)),
+            (Some("10.231.1.2:40112"), Some(world::WEB_ID)),
+            (Some("[::ffff:10.231.1.2]:40112"), Some(world::WEB_ID)),
+            (Some("fd00:231::2"), Some(world::WEB_ID)),
+            (Some("[fd00:231::2]:40112"), Some(world::WEB_ID)),
+            (Some("127.0.0.1:40112"), None),
+            (Some("10.231.1.99"), None),
+            (Some("nobody"), None),
+        ] {
+            let expected = container.map_or(Scope::Merged, |id| Scope::Container(id.into()));
+            assert_eq!(hints.scope(&map, hint), expected, "{hint:?}");
+        }
+        assert_eq!(hints.warned.len(), 3);
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_bounded_hints() {
+        let (map, hints) = (NetworkMap::default(), Hints::default());
+        for number in 0..2 * REMEMBERED {
+            let padded = format!("{number:0width$}", width = 2 * LONGEST);
+            hints.scope(&map, Some(&padded));
+        }
+        assert_eq!(hints.warned.len(), 1, "all begin alike");
+        for number in 0..2 * REMEMBERED {
+            hints.scope(&map, Some(&number.to_string()));
+        }
+        assert_eq!(hints.warned.len(), REMEMBERED);
+    }
+}

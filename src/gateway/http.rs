@@ -1,0 +1,198 @@
+//! HTTP/1 towards clients: CONNECT, and requests in absolute form that are forwarded.
+//!
+//! One [`Conversation`] per client connection. It answers request after request, until one of them turns the connection
+//! into a tunnel (CONNECT, `Upgrade`): then the rest is the relay's.
+
+mod credentials;
+mod forward;
+mod headers;
+mod origin;
+mod reply;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tracing::{debug, trace};
+
+use super::Shared;
+use super::connections::Entry;
+use super::dial::{Call, Dialled};
+use super::relay::{End, relay};
+use crate::core::route::{Destination, Host};
+use origin::Origin;
+use reply::{Body, Refusal};
+
+/// Serves one client to the end.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    let conversation = Arc::new(Conversation {
+        peer,
+        shared,
+        kept: Mutex::default(),
+    });
+    // Boxed, because it takes far more memory than the relay, which may last for days.
+    Box::pin(converse(stream, &conversation)).await;
+    let handover = conversation.kept().handover.take();
+    drop(conversation);
+    if let Some(handover) = handover {
+        handover.run().await;
+    }
+}
+
+async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
+    let service = service_fn(|request| {
+        let conversation = Arc::clone(conversation);
+        async move { Ok::<_, Infallible>(conversation.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(conversation.shared.deadlines.idle)
+        .preserve_header_case(true)
+        // What is forwarded stays as the origin sent it.
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = conversation.shared.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// What is known of one client connection from request to request.
+struct Conversation {
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    /// Requests of one connection come one at a time, so nobody ever waits for this.
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The connection to where the last request went, if it can be used again.
+    origin: Option<Origin>,
+    /// What the connection is to become.
+    handover: Option<Handover>,
+}
+
+impl Conversation {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        // Whole even if a holder panicked: it is only ever replaced as a whole.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        trace!(method = %request.method(), target = %request.uri(), "HTTP request");
+        let answered = match self.admit(&request) {
+            Ok(hint) if request.method() == Method::CONNECT => self.connect(request, hint).await,
+            Ok(hint) => self.forward(request, hint).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered.unwrap_or_else(Refusal::into_response)
+    }
+
+    /// Checks the password; answers the client hint.
+    fn admit(&self, request: &Request<Incoming>) -> Result<Option<String>, Refusal> {
+        let given = credentials::of(request.headers());
+        if let Some(password) = &self.shared.password {
+            let known = given
+                .as_ref()
+                .is_some_and(|given| password.is(&given.password));
+            if !known {
+                return Err(Refusal::unauthorised());
+            }
+        }
+        Ok(credentials::hint(request.headers(), given))
+    }
+
+    fn call(&self, hint: Option<&str>, destination: Destination, plain_http: bool) -> Call {
+        Call {
+            client: self.peer,
+            scope: self.shared.scope(hint),
+            destination,
+            plain_http,
+        }
+    }
+
+    async fn connect(
+        &self,
+        mut request: Request<Incoming>,
+        hint: Option<String>,
+    ) -> Result<Response<Body>, Refusal> {
+        let authority = request.uri().authority();
+        let destination = authority.and_then(|authority| {
+            Some(Destination {
+                host: Host::from(authority.host()),
+                port: authority.port_u16()?,
+            })
+        });
+        let destination = destination.ok_or_else(Refusal::no_port)?;
+        let call = self.call(hint.as_deref(), destination.clone(), false);
+        let dialled = self.shared.dialler.dial(call).await;
+        let Dialled { end, entry, .. } =
+            dialled.map_err(|error| Refusal::failed(&destination, &error))?;
+        self.kept().handover = Some(Handover {
+            client: hyper::upgrade::on(&mut request),
+            far: Far::Open(end),
+            entry: Arc::new(entry),
+        });
+        Ok(Response::new(reply::nothing()))
+    }
+}
+
+/// A connection that is about to leave HTTP behind.
+struct Handover {
+    client: OnUpgrade,
+    far: Far,
+    /// Keeps the connection in the table.
+    entry: Arc<Entry>,
+}
+
+enum Far {
+    Open(End),
+    Upgrading(OnUpgrade),
+}
+
+impl Handover {
+    async fn run(self) {
+        let far = match self.far {
+            Far::Open(end) => Some(end),
+            Far::Upgrading(upgrade) => handed_over(upgrade).await,
+        };
+        let (Some(client), Some(target)) = (handed_over(self.client).await, far) else {
+            return;
+        };
+        let ended = relay(client, target).await;
+        trace!(?ended, "relay ended");
+        drop(self.entry);
+    }
+}
+
+/// The bare connection, which both sides of HTTP give up as soon as the switch has been sent or received.
+async fn handed_over(upgrade: OnUpgrade) -> Option<End> {
+    let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
+    match taken {
+        Ok(Ok(parts)) => Some(End {
+            stream: parts.io.into_inner(),
+            early: parts.read_buf,
+        }),
+        Ok(Err(_)) | Err(_) => {
+            debug!("a connection ended before it was handed over");
+            None
+        }
+    }
+}

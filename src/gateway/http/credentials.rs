@@ -1,0 +1,79 @@
+//! What a client says of itself: `Proxy-Authorization` and the hint header.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, PROXY_AUTHORIZATION};
+
+/// The header for client hints. It never leaves the gateway.
+pub(super) const DOCKLINE_CLIENT: HeaderName = HeaderName::from_static("dockline-client");
+
+/// User name and password, as given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) user: String,
+    pub(super) password: Vec<u8>,
+}
+
+/// The credentials of scheme Basic (RFC 7617), if there are any.
+pub(super) fn of(headers: &HeaderMap) -> Option<Credentials> {
+    let value = headers.get(PROXY_AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = BASE64_STANDARD.decode(token.trim()).ok()?;
+    let colon = pair.iter().position(|&byte| byte == b':')?;
+    Some(Credentials {
+        user: String::from_utf8_lossy(&pair[..colon]).into_owned(),
+        password: pair[colon + 1..].to_vec(),
+    })
+}
+
+/// The client hint: the header, or else the user name.
+pub(super) fn hint(headers: &HeaderMap, credentials: Option<Credentials>) -> Option<String> {
+    match headers.get(DOCKLINE_CLIENT) {
+        Some(hint) => Some(String::from_utf8_lossy(hint.as_bytes()).into_owned()),
+        None => credentials.map(|given| given.user),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(authorization: &str) -> Option<(String, String)> {
+        let mut headers = HeaderMap::new();
+        headers.insert(PROXY_AUTHORIZATION, authorization.parse().unwrap());
+        let found = of(&headers)?;
+        let password = String::from_utf8(found.password).unwrap();
+        Some((found.user, password))
+    }
+
+    #[test]
+    fn basic_credentials() {
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(check("Basic dXNlcjpzM2NyIXQ="), pair("user", "s3cr!t"));
+        assert_eq!(check("basic  dXNlcjpzM2NyIXQ= "), pair("user", "s3cr!t"));
+        assert_eq!(check("Basic dXNlcjo="), pair("user", ""));
+        assert_eq!(check("Basic dTphOmI="), pair("u", "a:b"));
+        for none in ["", "Basic", "Basic !", "Basic dXNlcg==", "Bearer dXNlcjo="] {
+            assert_eq!(check(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn the_header_counts_more_than_the_user_name() {
+        let given = || {
+            Some(Credentials {
+                user: "web".to_owned(),
+                password: Vec::new(),
+            })
+        };
+        let mut headers = HeaderMap::new();
+        assert_eq!(hint(&headers, None), None);
+        assert_eq!(hint(&headers, given()).as_deref(), Some("web"));
+        headers.insert(DOCKLINE_CLIENT, "db".parse().unwrap());
+        assert_eq!(hint(&headers, given()).as_deref(), Some("db"));
+    }
+}

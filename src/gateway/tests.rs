@@ -1,0 +1,13 @@
+//! A real gateway on loopback, with a made-up map and a made-up tunnel.
+
+mod connect;
+mod forward;
+mod join;
+mod keep_alive;
+mod out;
+mod peer;
+mod rig;
+mod socks;
+mod stop;
+mod upstream;
+pub(super) mod world;

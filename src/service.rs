@@ -1,0 +1,211 @@
+//! The wiring: binds everything, starts everything, watches everything, and stops it in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::control::{Addresses, Control, Sources};
+use crate::core::engine_state::EngineState;
+use crate::core::map::NetworkMap;
+use crate::core::tracker::Tracker;
+use crate::core::tunnel_state::TunnelState;
+use crate::dns::{Dns, Forwarder};
+use crate::docker::Client;
+use crate::docker::watcher::Watcher;
+use crate::gateway::{self, Gateway};
+use crate::runtime_dir::{self, Lock};
+use crate::tunnel::{Driver, Leftover};
+
+/// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
+#[derive(Debug)]
+pub struct Service {
+    config: Config,
+    client: Client,
+    addresses: Addresses,
+    dns: Dns,
+    gateway: Gateway,
+    control: Control,
+    _lock: Lock,
+}
+
+impl Service {
+    /// Takes the instance's lock and binds every address.
+    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+        let dir = config.runtime_dir.clone();
+        let lock = runtime_dir::claim(&dir, &config.selector.instance)?;
+        let client = Client::new(&config.endpoint)?;
+        let dns = Dns::bind(config.dns).with_context(|| taken("--dns", config.dns))?;
+        let gateway = Gateway::bind(config.gateway)
+            .await
+            .with_context(|| taken("--gateway", config.gateway))?;
+        let socket = runtime_dir::control_socket(&dir);
+        let control = Control::bind(config.http, &socket)
+            .await
+            .with_context(|| control_taken(config.http, &socket))?;
+        let addresses = Addresses {
+            dns: dns.local_addr(),
+            gateway: gateway.local_addr(),
+            http: control.http_addr()?,
+            control: socket,
+        };
+        config.upstream.refuse_loops(&addresses.own())?;
+        Ok(Self {
+            config,
+            client,
+            addresses,
+            dns,
+            gateway,
+            control,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Runs until `stop`, or until a part of it ends that should not.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<Option<Leftover>> {
+        let Self {
+            config,
+            client,
+            addresses,
+            dns,
+            gateway,
+            control,
+            _lock,
+        } = self;
+        // From the watcher to everybody.
+        let (map_tx, map_rx) = watch::channel(Arc::new(NetworkMap::default()));
+        let (engine_tx, engine_rx) = watch::channel(EngineState::default());
+        // From the tunnel's driver to gateway and control.
+        let (tunnel_tx, tunnel_rx) = watch::channel(TunnelState::default());
+
+        let forwarder = Forwarder::new(config.dns_forward, addresses.dns);
+        let sources = Sources {
+            instance: config.selector.instance.clone(),
+            endpoint: client.endpoint().to_owned(),
+            addresses: addresses.clone(),
+            map: map_rx.clone(),
+            engine: engine_rx.clone(),
+            tunnel: tunnel_rx.clone(),
+            forward: forward(forwarder.clone()),
+        };
+        let view = gateway::View {
+            map: map_rx.clone(),
+            tunnel: tunnel_rx,
+        };
+        let gateway_config = gateway::Config {
+            password: config.gateway_password,
+            upstream: config.upstream,
+            own: addresses.own(),
+            ..gateway::Config::default()
+        };
+        let watcher = Watcher::new(
+            client.clone(),
+            Tracker::new(config.selector.clone()),
+            map_tx,
+            engine_tx,
+        );
+        let driver = Driver {
+            client,
+            instance: config.selector.instance,
+            image: config.tunnel_image,
+            engine: engine_rx,
+            map: map_rx.clone(),
+        };
+
+        let mut parts = JoinSet::new();
+        let token = stop.clone();
+        parts.spawn(async move {
+            (
+                Part::Dns,
+                dns.run(map_rx, forwarder, token).await.map_err(Into::into),
+            )
+        });
+        let token = stop.clone();
+        parts.spawn(async move {
+            gateway.run(view, gateway_config, token).await;
+            (Part::Gateway, Ok(()))
+        });
+        let token = stop.clone();
+        parts.spawn(async move {
+            (
+                Part::Control,
+                control.run(sources, token).await.map_err(Into::into),
+            )
+        });
+        let token = stop.clone();
+        parts.spawn(async move {
+            watcher.run(token).await;
+            (Part::Watcher, Ok(()))
+        });
+        let mut tunnel = JoinSet::new();
+        tunnel.spawn(driver.run(tunnel_tx, stop.clone()));
+        supervise(parts, tunnel, stop).await
+    }
+}
+
+/// What runs beside the tunnel's driver, for the log.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Dns,
+    Gateway,
+    Control,
+    Watcher,
+}
+
+/// Waits for the end. A part that ends before it was told to stops the others, and makes the outcome an error.
+async fn supervise(
+    mut parts: JoinSet<(Part, anyhow::Result<()>)>,
+    mut tunnel: JoinSet<Option<Leftover>>,
+    stop: CancellationToken,
+) -> anyhow::Result<Option<Leftover>> {
+    let mut outcome = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        let early = !stop.is_cancelled();
+        stop.cancel();
+        let failure = match ended {
+            Ok((part, Err(error))) => Some(error.context(format!("{part:?} ended"))),
+            Ok((part, Ok(()))) if early => Some(anyhow::anyhow!("{part:?} ended by itself")),
+            Ok((_, Ok(()))) => None,
+            Err(panic) => Some(panic.into()),
+        };
+        // The first failure is the cause; what follows from it is not news.
+        if let (Ok(()), Some(failure)) = (&outcome, failure) {
+            outcome = Err(failure);
+        }
+    }
+    let leftover = match tunnel.join_next().await {
+        Some(Ok(leftover)) => leftover,
+        Some(Err(panic)) => bail!(panic),
+        None => None,
+    };
+    outcome.map(|()| leftover)
+}
+
+fn forward(forwarder: Forwarder) -> crate::control::report::Forward {
+    Arc::new(move |name, record_type| {
+        let forwarder = forwarder.clone();
+        Box::pin(async move { forwarder.resolve(&name, record_type).await })
+    })
+}
+
+fn taken(flag: &str, address: SocketAddr) -> String {
+    format!("listen on {address}; choose another address with {flag}, or port 0 for any")
+}
+
+fn control_taken(http: SocketAddr, socket: &Path) -> String {
+    format!(
+        "{}, or make {} usable",
+        taken("--http", http),
+        socket.display()
+    )
+}

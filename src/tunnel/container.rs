@@ -1,0 +1,222 @@
+//! Brings the tunnel's container up: adopts the one that is there, or makes it.
+//!
+//! One that will not start, or was made by another version, is made anew, never repaired.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::home::{self, Home};
+use super::{Asked, Error, SOCKS_PORT, probe};
+use crate::core::id::{ContainerId, Instance, NetworkId};
+use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
+use crate::core::tunnel_state::{Secret, SocksAccess};
+use crate::docker::Client;
+use crate::docker::client::{TunnelFacts, TunnelSpec};
+
+const SECRET: &str = "DOCKLINE_SECRET";
+const HOME: &str = "DOCKLINE_HOME";
+/// From start to an answer: milliseconds on a quiet machine.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a home address that refuses is tried before the published port is: it refuses while the program starts.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+
+/// A tunnel that answers.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    pub(super) id: ContainerId,
+    pub(super) image: String,
+    pub(super) home: NetworkId,
+    pub(super) socks: SocksAccess,
+    pub(super) loss: Option<String>,
+}
+
+/// Sees to it that the tunnel runs and answers.
+pub(super) async fn ensure(
+    client: &Client,
+    instance: &Instance,
+    image: &str,
+) -> Result<Tunnel, Error> {
+    let home = home::ensure(client, instance).await?;
+    let adopted = adopt(client, instance, image, &home).await?;
+    let (id, secret) = match adopted {
+        Some(adopted) => adopted,
+        None => create(client, instance, image, &home, None).await?,
+    };
+    let direct = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
+    let address = match answer(direct, &secret).await {
+        Ok(()) => direct,
+        Err(error) => return publish(client, instance, image, home, direct, error).await,
+    };
+    Ok(up(id, image, home, address, secret))
+}
+
+fn up(id: ContainerId, image: &str, home: Home, address: SocketAddr, secret: Secret) -> Tunnel {
+    Tunnel {
+        id,
+        image: image.to_owned(),
+        home: home.id,
+        socks: SocksAccess { address, secret },
+        loss: home.loss,
+    }
+}
+
+/// The second way in, where this host has no route to the engine's networks: a port on the engine host's loopback.
+async fn publish(
+    client: &Client,
+    instance: &Instance,
+    image: &str,
+    home: Home,
+    direct: SocketAddr,
+    silence: std::io::Error,
+) -> Result<Tunnel, Error> {
+    let name = instance.tunnel_name();
+    let port = format!("{SOCKS_PORT}/tcp");
+    let published = |facts: &TunnelFacts| facts.published.get(&port).copied();
+    let mut facts = inspect(client, &name).await?;
+    if facts.as_ref().and_then(published).is_none() {
+        if let Some(facts) = &facts {
+            client.remove(&facts.id).await.asked("remove the tunnel")?;
+        }
+        create(client, instance, image, &home, Some(SOCKS_PORT)).await?;
+        facts = inspect(client, &name).await?;
+    }
+    let silent = |source| Error::Silent {
+        home: direct,
+        source,
+    };
+    let Some(facts) = facts else {
+        return Err(silent(silence));
+    };
+    let (Some(port), Some(secret)) = (published(&facts), facts.environment.get(SECRET)) else {
+        return Err(silent(silence));
+    };
+    let secret = Secret::new(secret);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    answer(address, &secret).await.map_err(silent)?;
+    Ok(up(
+        ContainerId::from(facts.id),
+        image,
+        home,
+        address,
+        secret,
+    ))
+}
+
+async fn inspect(client: &Client, name: &str) -> Result<Option<TunnelFacts>, Error> {
+    client
+        .inspect_tunnel(name)
+        .await
+        .asked("inspect the tunnel")
+}
+
+/// The container that is there, if it can serve; otherwise it is removed.
+async fn adopt(
+    client: &Client,
+    instance: &Instance,
+    image: &str,
+    home: &Home,
+) -> Result<Option<(ContainerId, Secret)>, Error> {
+    let name = instance.tunnel_name();
+    let Some(facts) = inspect(client, &name).await? else {
+        return Ok(None);
+    };
+    if facts.labels.get(ROLE).map(String::as_str) != Some(ROLE_TUNNEL) {
+        return Err(Error::NameTaken(name));
+    }
+    let id = ContainerId::from(&facts.id);
+    let at_home = facts.networks.get(&instance.home_name()) == Some(&home.id);
+    let current = facts.image == image && facts.environment.get(HOME) == Some(&home.listed());
+    let secret = facts.environment.get(SECRET).filter(|_| current && at_home);
+    if let Some(secret) = secret
+        && (facts.running || client.start(&id).await.is_ok())
+    {
+        return Ok(Some((id, Secret::new(secret))));
+    }
+    tracing::info!(
+        container = id.short(),
+        "tunnel of another time is made anew"
+    );
+    client
+        .remove(&facts.id)
+        .await
+        .asked("remove the old tunnel")?;
+    Ok(None)
+}
+
+async fn create(
+    client: &Client,
+    instance: &Instance,
+    image: &str,
+    home: &Home,
+    publish: Option<u16>,
+) -> Result<(ContainerId, Secret), Error> {
+    let secret = random_secret()?;
+    let spec = TunnelSpec {
+        name: instance.tunnel_name(),
+        alias: instance.tunnel_name(),
+        image: image.to_owned(),
+        labels: [(INSTANCE, instance.as_str()), (ROLE, ROLE_TUNNEL)]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        environment: vec![
+            format!("{SECRET}={}", secret.expose()),
+            format!("{HOME}={}", home.listed()),
+        ],
+        home: instance.home_name(),
+        addresses: home.addresses.clone(),
+        publish,
+    };
+    let id = client
+        .create_tunnel(&spec)
+        .await
+        .asked("create the tunnel")?;
+    if let Err(source) = client.start(&id).await {
+        // The next attempt starts from nothing.
+        client
+            .remove(id.as_str())
+            .await
+            .asked("remove the tunnel that did not start")?;
+        return Err(Error::Engine {
+            action: "start the tunnel",
+            source,
+        });
+    }
+    Ok((id, secret))
+}
+
+fn random_secret() -> Result<Secret, Error> {
+    use std::fmt::Write as _;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    let hex = bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+    Ok(Secret::new(&hex))
+}
+
+/// Waits until the tunnel answers: it refuses while its program starts. Any other failure is final.
+async fn answer(address: SocketAddr, secret: &Secret) -> std::io::Result<()> {
+    let give_up = Instant::now() + ANSWER_DEADLINE;
+    loop {
+        let error = match probe::probe(address, secret).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let starting = matches!(
+            error.kind(),
+            std::io::ErrorKind::ConnectionRefused
+                | std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::UnexpectedEof
+        );
+        if !starting || Instant::now() >= give_up {
+            return Err(error);
+        }
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+    }
+}

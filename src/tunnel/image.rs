@@ -1,0 +1,73 @@
+//! The tunnel's image: made from the built-in binary, without a registry or a builder.
+
+use bytes::Bytes;
+
+use super::{Asked, Error};
+use crate::core::label;
+use crate::docker::Client;
+
+/// A tunnel binary that was built in.
+#[derive(Debug)]
+pub(super) struct Binary {
+    /// In the engine's words: `amd64`, `arm64`.
+    arch: &'static str,
+    bytes: &'static [u8],
+    /// The beginning of its SHA-256, which is the image's tag.
+    hash: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/tunnel_binaries.rs"));
+
+const REPOSITORY: &str = "dockline/tunnel";
+const PROGRAM: &str = "dockline-tunnel";
+
+/// Sees to it that the engine has the image, and returns its reference.
+pub(super) async fn ensure(
+    client: &Client,
+    arch: &str,
+    named: Option<&str>,
+) -> Result<String, Error> {
+    if let Some(reference) = named {
+        let there = client
+            .has_image(reference)
+            .await
+            .asked("look for the tunnel's image")?;
+        let missing = || Error::NoImage(reference.to_owned());
+        return there.then(|| reference.to_owned()).ok_or_else(missing);
+    }
+    let binary = BINARIES
+        .iter()
+        .find(|b| b.arch == arch)
+        .ok_or_else(|| Error::NoBinary(arch.to_owned()))?;
+    let reference = format!("{REPOSITORY}:{}", binary.hash);
+    // The tag is the content's hash, so an image that is there is the right one.
+    if client
+        .has_image(&reference)
+        .await
+        .asked("look for the tunnel's image")?
+    {
+        return Ok(reference);
+    }
+    let changes = vec![
+        format!("ENTRYPOINT [\"/{PROGRAM}\"]"),
+        format!("LABEL {}={}", label::ROLE, label::ROLE_TUNNEL),
+    ];
+    let import = client.import_image(REPOSITORY, binary.hash, changes, layer(binary));
+    import.await.asked("import the tunnel's image")?;
+    tracing::info!(image = %reference, "tunnel image imported");
+    Ok(reference)
+}
+
+/// The image's only layer: the program.
+fn layer(binary: &Binary) -> Bytes {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(binary.bytes.len() as u64);
+    header.set_mode(0o755);
+    header.set_entry_type(tar::EntryType::Regular);
+    let mut archive = tar::Builder::new(Vec::with_capacity(binary.bytes.len() + 2048));
+    // Writing to memory fails only on a path that does not fit, and this one is a constant.
+    let written = archive
+        .append_data(&mut header, PROGRAM, binary.bytes)
+        .and_then(|()| archive.into_inner());
+    Bytes::from(written.unwrap_or_default())
+}

@@ -1,0 +1,7 @@
+//! On real engines, with real containers and clients. Prepared and run by `cargo xtask test`.
+
+mod commands;
+mod compose;
+mod gateway;
+mod map;
+mod tunnel;

@@ -1,0 +1,208 @@
+//! The tunnel: made, adopted, joined, left, removed.
+
+use crate::support::{Running, eventually, on_each_engine};
+
+fn tunnel(lab: &crate::support::Lab) -> String {
+    format!("dockline-tunnel-{}", lab.name)
+}
+
+#[test]
+fn it_goes_where_watched_containers_are_and_leaves_nothing() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        let running = lab.service().await;
+        running.joined(&[]).await;
+        lab.serve_page("web", &["--label", &lab.watched(), "--network", &net]);
+        running.joined(&[&net]).await;
+        lab.docker(&["stop", "-t", "0", &lab.own("web")]);
+        running.joined(&[]).await;
+        lab.docker(&["start", &lab.own("web")]);
+        running.joined(&[&net]).await;
+        assert_eq!(running.stop().await, None);
+        assert_eq!(
+            lab.labelled("dockline.role")
+                .iter()
+                .filter(|n| n.contains(&lab.name))
+                .count(),
+            0
+        );
+    });
+}
+
+#[test]
+fn its_container_can_do_little() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        running.joined(&[]).await;
+        let show = |template: &str| lab.docker(&["inspect", "-f", template, &tunnel(&lab)]);
+        assert_eq!(show("{{.HostConfig.CapDrop}}"), "[ALL]");
+        assert_eq!(show("{{.HostConfig.ReadonlyRootfs}}"), "true");
+        assert_eq!(show("{{.Config.User}}"), "65534:65534");
+        assert_eq!(show("{{.HostConfig.RestartPolicy.Name}}"), "unless-stopped");
+        assert!(show("{{.HostConfig.Sysctls}}").contains("net.ipv4.ip_forward:0"));
+        assert_eq!(
+            show("{{.HostConfig.PortBindings}}"),
+            "map[]",
+            "nothing is published where it is not needed"
+        );
+        let sizes = lab.docker(&[
+            "image",
+            "inspect",
+            "-f",
+            "{{.Size}}",
+            &show("{{.Config.Image}}"),
+        ]);
+        assert!(sizes.parse::<u64>().unwrap() <= 2_500_000, "{sizes}");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_killed_service_is_succeeded_by_one_that_adopts() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        lab.serve_page(
+            "web",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--network-alias",
+                "web",
+            ],
+        );
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        let first = running.status().await.tunnel.id;
+        running.kill().await;
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        assert_eq!(
+            running.status().await.tunnel.id,
+            first,
+            "the tunnel was adopted"
+        );
+        assert_eq!(running.fetch("http", "http://web/"), "hello from web");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_tunnel_that_vanishes_is_made_anew() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        lab.serve_page(
+            "web",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--network-alias",
+                "web",
+            ],
+        );
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        let first = running.status().await.tunnel.id;
+        lab.docker(&["rm", "-f", &tunnel(&lab)]);
+        eventually("a new tunnel", async || {
+            let tunnel = running.status().await.tunnel;
+            (tunnel.state == "running" && tunnel.id != first).then_some(())
+        })
+        .await;
+        running.joined(&[&net]).await;
+        assert_eq!(running.fetch("http", "http://web/"), "hello from web");
+        lab.docker(&["network", "disconnect", &net, &tunnel(&lab)]);
+        assert_eq!(
+            running.fetch("http", "http://web/"),
+            "hello from web",
+            "taken off by hand, it comes back"
+        );
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_static_address_at_the_bottom_is_free_for_its_container() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &["--subnet", "10.90.77.0/29"]);
+        let running = lab.service().await;
+        lab.serve_page("first", &["--label", &lab.watched(), "--network", &net]);
+        running.joined(&[&net]).await;
+        for (name, address) in [
+            ("second", "10.90.77.3"),
+            ("third", "10.90.77.4"),
+            ("fourth", "10.90.77.5"),
+        ] {
+            lab.serve_page(name, &["--network", &net, "--ip", address]);
+        }
+        let on = running.status().await.tunnel.networks;
+        let at = on.iter().find(|n| n.name == net).unwrap().address.unwrap();
+        assert_eq!(at.to_string(), "10.90.77.6", "the tunnel took the highest");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn an_address_reserved_by_a_stopped_container_is_not_taken() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &["--subnet", "10.90.78.0/29"]);
+        lab.docker(&[
+            "create",
+            "--name",
+            &lab.own("later"),
+            "--label",
+            &format!("test={}", lab.name),
+            "--network",
+            &net,
+            "--ip",
+            "10.90.78.6",
+            crate::support::IMAGE,
+            "sleep",
+            "1000",
+        ]);
+        let running = lab.service().await;
+        lab.serve_page("first", &["--label", &lab.watched(), "--network", &net]);
+        running.joined(&[&net]).await;
+        lab.docker(&["start", &lab.own("later")]);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn two_instances_share_a_network_and_both_leave() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        let other = format!("{}x", lab.name);
+        lab.serve_page(
+            "web",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--network-alias",
+                "web",
+            ],
+        );
+        let mine = lab.service().await;
+        let theirs = Running::start(&lab, |config| {
+            config.selector.instance = other.parse().unwrap();
+            config.selector.all = true;
+        })
+        .await;
+        mine.joined(&[&net]).await;
+        for running in [&mine, &theirs] {
+            assert_eq!(
+                running.fetch("http", &format!("http://web.{net}/")),
+                "hello from web"
+            );
+        }
+        lab.docker(&["stop", "-t", "0", &lab.own("web")]);
+        lab.docker(&["network", "rm", &net]);
+        mine.stop().await;
+        theirs.stop().await;
+    });
+}

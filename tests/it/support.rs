@@ -1,0 +1,328 @@
+//! The harness: engines to test on, a laboratory on one of them, and the service under test.
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dockline::config::Config;
+use dockline::control::client;
+use dockline::control::report::shape::{Resolution, RouteReport, Status};
+use dockline::core::id::Instance;
+use dockline::core::label::Selector;
+use dockline::dns::ForwardPolicy;
+use dockline::docker::endpoint;
+use dockline::gateway::Upstream;
+use dockline::service::Service;
+use dockline::tunnel::Leftover;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// For what takes milliseconds on a quiet machine: a failure, not a measure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The image that `cargo xtask` puts into every engine: static busybox and nothing else.
+pub const IMAGE: &str = "dockline-fixture:latest";
+
+/// A real engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// What `cargo xtask` calls it.
+    pub name: String,
+    /// Its address.
+    pub host: String,
+}
+
+/// The engines that `cargo xtask test` prepared, from `DOCKLINE_TEST_ENGINES` (`NAME=ENDPOINT,…`).
+pub fn engines() -> Vec<Engine> {
+    let list = std::env::var_os("DOCKLINE_TEST_ENGINES").unwrap_or_default();
+    let list = list.into_string().unwrap();
+    let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, host)| Engine {
+            name: name.to_owned(),
+            host: host.to_owned(),
+        })
+        .collect()
+}
+
+/// Runs a test on each engine, and says so if there is none.
+pub fn on_each_engine(test: impl AsyncFn(Lab)) {
+    let engines = engines();
+    if engines.is_empty() {
+        println!(
+            "skipped: DOCKLINE_TEST_ENGINES names no engine; `cargo xtask test` prepares them"
+        );
+    }
+    for engine in engines {
+        println!("on engine {}", engine.name);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(test(Lab::new(engine)));
+    }
+}
+
+/// A corner of an engine for one test: everything in it has the laboratory's name, and goes with it.
+#[derive(Debug)]
+pub struct Lab {
+    pub engine: Engine,
+    pub name: String,
+}
+
+impl Lab {
+    fn new(engine: Engine) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t{}-{count}", std::process::id());
+        Self { engine, name }
+    }
+
+    /// The laboratory's own name for something.
+    pub fn own(&self, name: &str) -> String {
+        format!("{}-{name}", self.name)
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("DOCKER_HOST", &self.engine.host)
+            .env_remove("DOCKER_CONTEXT");
+        command
+    }
+
+    /// Runs the Docker CLI; its output, trimmed. Fails the test if it fails.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        succeed(self.command(&docker_cli()).args(arguments))
+    }
+
+    /// As [`Self::docker`], for what may fail.
+    pub fn try_docker(&self, arguments: &[&str]) -> Output {
+        self.command(&docker_cli())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Makes a network, with the CLI's options.
+    pub fn network(&self, name: &str, options: &[&str]) -> String {
+        let name = self.own(name);
+        let label = format!("test={}", self.name);
+        let arguments = [&["network", "create", "--label", &label], options, &[&name]].concat();
+        self.docker(&arguments);
+        name
+    }
+
+    /// Starts a container that serves a page with its name in it on port 80, with the CLI's options.
+    pub fn serve_page(&self, name: &str, options: &[&str]) -> String {
+        let page = format!(
+            "mkdir -p /www && echo hello from {name} > /www/index.html && exec httpd -f -h /www"
+        );
+        self.start(name, options, &["sh", "-c", &page])
+    }
+
+    /// Starts a container that runs `command`.
+    pub fn start(&self, name: &str, options: &[&str], command: &[&str]) -> String {
+        let own = self.own(name);
+        let label = format!("test={}", self.name);
+        let fixed = ["run", "-d", "--name", &own, "--label", &label];
+        self.docker(&[&fixed, options, &[IMAGE], command].concat())
+    }
+
+    /// The label that makes a container watched by this laboratory's service.
+    pub fn watched(&self) -> String {
+        format!("dockline.instance={}", self.name)
+    }
+
+    /// The names of containers and networks on the engine that carry `label`.
+    pub fn labelled(&self, label: &str) -> Vec<String> {
+        let filter = format!("label={label}");
+        let containers = self.docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
+        let networks = self.docker(&[
+            "network",
+            "ls",
+            "--filter",
+            &filter,
+            "--format",
+            "{{.Name}}",
+        ]);
+        containers
+            .lines()
+            .chain(networks.lines())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// A service of the laboratory's own instance, ready.
+    pub async fn service(&self) -> Running {
+        let running = Running::start(self, |_| {}).await;
+        running.ready().await;
+        running
+    }
+}
+
+impl Drop for Lab {
+    /// Removes what the test made, also when it failed half-way.
+    fn drop(&mut self) {
+        let labels = [format!("test={}", self.name), self.watched()];
+        for filter in labels.map(|label| format!("label={label}")) {
+            let containers = self.try_docker(&["ps", "-aq", "--filter", &filter]);
+            for id in String::from_utf8_lossy(&containers.stdout).lines() {
+                self.try_docker(&["rm", "-fv", id]);
+            }
+            let networks = self.try_docker(&["network", "ls", "-q", "--filter", &filter]);
+            for id in String::from_utf8_lossy(&networks.stdout).lines() {
+                self.try_docker(&["network", "rm", id]);
+            }
+        }
+    }
+}
+
+fn docker_cli() -> PathBuf {
+    std::env::var_os("DOCKLINE_TEST_DOCKER").map_or_else(|| "docker".into(), PathBuf::from)
+}
+
+/// Runs a command that must succeed; its output, trimmed.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed: {stderr}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The service under test, in this process.
+#[derive(Debug)]
+pub struct Running {
+    pub dns: SocketAddr,
+    pub gateway: SocketAddr,
+    pub http: SocketAddr,
+    pub control: PathBuf,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<Option<Leftover>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// Starts a service of the laboratory's instance.
+    pub async fn start(lab: &Lab, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let instance: Instance = lab.name.parse().unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Config {
+            selector: Selector::new(instance),
+            endpoint: endpoint::parse(&lab.engine.host, None).unwrap(),
+            dns: anywhere,
+            dns_forward: ForwardPolicy::None,
+            gateway: anywhere,
+            gateway_password: None,
+            upstream: Upstream::default(),
+            http: anywhere,
+            tunnel_image: None,
+            runtime_dir: folder.path().join("run"),
+        };
+        change(&mut config);
+        let service = Service::bind(config).await.unwrap();
+        let addresses = service.addresses().clone();
+        let stop = CancellationToken::new();
+        let task = tokio::task::spawn(service.run(stop.clone()));
+        Self {
+            dns: addresses.dns,
+            gateway: addresses.gateway,
+            http: addresses.http,
+            control: addresses.control,
+            stop,
+            task,
+            _folder: folder,
+        }
+    }
+
+    /// Stops the service in order, as SIGTERM does.
+    pub async fn stop(self) -> Option<Leftover> {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap()
+    }
+
+    /// Ends the service without a farewell, as SIGKILL does.
+    pub async fn kill(self) {
+        self.task.abort();
+        self.task.await.unwrap_err();
+    }
+
+    pub async fn status(&self) -> Status {
+        client::get(&self.control, "/v1/status", &[]).await.unwrap()
+    }
+
+    pub async fn resolve(&self, name: &str, from: Option<&str>) -> Resolution {
+        let mut query = vec![("name", name)];
+        query.extend(from.map(|from| ("from", from)));
+        client::get(&self.control, "/v1/resolve", &query)
+            .await
+            .unwrap()
+    }
+
+    pub async fn addresses(&self, name: &str) -> Vec<String> {
+        let found = self.resolve(name, None).await.addresses;
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    pub async fn route(&self, host: &str, from: Option<&str>) -> RouteReport {
+        let mut query = vec![("host", host)];
+        query.extend(from.map(|from| ("from", from)));
+        client::get(&self.control, "/v1/route", &query)
+            .await
+            .unwrap()
+    }
+
+    pub async fn ready(&self) {
+        eventually("ready", async || self.status().await.ready.then_some(())).await;
+    }
+
+    /// Waits until the tunnel is on exactly these networks, beside its home.
+    pub async fn joined(&self, networks: &[&str]) {
+        let mut wanted: Vec<_> = networks.iter().map(|n| (*n).to_owned()).collect();
+        wanted.sort();
+        eventually(&format!("joined {wanted:?}"), async || {
+            let tunnel = self.status().await.tunnel;
+            let on = tunnel
+                .networks
+                .into_iter()
+                .map(|n| n.name)
+                .filter(|n| !n.starts_with("0-dockline"));
+            let mut on: Vec<_> = on.collect();
+            on.sort();
+            (tunnel.state == "running" && on == wanted).then_some(())
+        })
+        .await;
+    }
+
+    /// What a page says, fetched through the gateway as an interceptor would.
+    pub fn fetch(&self, scheme: &str, url: &str) -> String {
+        let proxy = format!("{scheme}://{}", self.gateway);
+        succeed(Command::new("curl").args([
+            "-sS",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "",
+            "--proxy",
+            &proxy,
+            url,
+        ]))
+    }
+}
+
+/// Waits, patiently, until `found` finds something.
+pub async fn eventually<T: Debug>(what: &str, found: impl AsyncFn() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found().await {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "not {what} within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

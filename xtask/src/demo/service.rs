@@ -1,0 +1,117 @@
+//! The demo's `dockline serve`: started with free ports, asked where it listens, and stopped as a user would.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::INSTANCE;
+use super::narrator::typed;
+use crate::console::say;
+use crate::shell::{MINUTES_2, Shell, tail};
+use crate::workspace::Workspace;
+
+/// How long dockline has to start its tunnel and learn of all containers.
+const READY_SECONDS: &str = "60";
+/// How long it has to stop after it was asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// The program, and how to call it for the demo's engine.
+#[derive(Debug)]
+pub(super) struct Dockline {
+    program: PathBuf,
+    endpoint: String,
+    log: PathBuf,
+}
+
+impl Dockline {
+    /// The program that cargo has built.
+    pub(super) fn built(workspace: &Workspace, endpoint: &str) -> Result<Self> {
+        let folder = workspace.target().join("demo");
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let program = workspace
+            .target()
+            .join("debug")
+            .join(format!("dockline{}", std::env::consts::EXE_SUFFIX));
+        Ok(Self {
+            program,
+            endpoint: endpoint.to_owned(),
+            log: folder.join("serve.log"),
+        })
+    }
+
+    /// The variables that spare the reader two flags in every line.
+    pub(super) fn variables(&self) -> [(&'static str, &str); 2] {
+        [
+            ("DOCKLINE_INSTANCE", INSTANCE),
+            ("DOCKLINE_HOST", &self.endpoint),
+        ]
+    }
+
+    /// A dockline command.
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(args)
+            .envs(self.variables())
+            .env_remove("DOCKLINE_CONTEXT");
+        command
+    }
+
+    /// Starts the service in the background; it has to be stopped.
+    pub(super) fn serve(&self) -> Result<Child> {
+        let log =
+            File::create(&self.log).with_context(|| format!("write {}", self.log.display()))?;
+        let mut command =
+            self.command(&["serve", "--dns", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]);
+        command.args(["--http", "127.0.0.1:0"]);
+        say(format_args!("  $ {} &", typed(&command)));
+        // Ctrl-C is for the demo, which then stops the service itself.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        command.spawn().context("start `dockline serve`")
+    }
+
+    /// Waits until the service is ready, and returns its status.
+    pub(super) fn wait_ready(&self, shell: &Shell, service: &mut Child) -> Result<Value> {
+        let mut status = self.command(&["status", "--wait", READY_SECONDS, "--json"]);
+        let answer = shell.output(&mut status, MINUTES_2).map_err(|error| {
+            error.context(format!(
+                "`dockline serve` did not get ready{}",
+                self.last_words()
+            ))
+        })?;
+        if let Some(status) = service.try_wait()? {
+            bail!("`dockline serve` ended with {status}, although something answers for it");
+        }
+        serde_json::from_str(&answer)
+            .context("`dockline status --json` wrote something that is no JSON")
+    }
+
+    /// Asks the service to stop, and fails if it had to be killed or ended badly.
+    pub(super) fn stop(&self, shell: &Shell, mut service: Child) -> Result<()> {
+        if service.try_wait()?.is_none() {
+            shell.signal(service.id(), "TERM")?;
+        }
+        let ended = shell.wait(service, "dockline serve", STOP_LIMIT)?;
+        if !ended.success() {
+            bail!("`dockline serve` ended with {ended}{}", self.last_words());
+        }
+        Ok(())
+    }
+
+    /// The end of the service's log, as the end of a sentence.
+    fn last_words(&self) -> String {
+        match fs::read_to_string(&self.log) {
+            Ok(log) if !log.is_empty() => format!("; it last wrote{}\n", tail(&log)),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `cargo xtask test`: all tests of the workspace, those on real engines included.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::console::say;
+use crate::engine::{Version, can_make_engines};
+use crate::setup::Setup;
+use crate::shell::{Shell, command_line};
+use crate::workspace::Workspace;
+
+/// CI has 40 minutes for everything.
+const TEST_LIMIT: Duration = Duration::from_secs(35 * 60);
+
+/// Which engines the tests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// A private engine 20.10.
+    #[value(name = "20")]
+    V20,
+    /// A private engine 26.1.
+    #[value(name = "26")]
+    V26,
+    /// Both private engines, one after the other.
+    Both,
+    /// The engine that `DOCKER_HOST` or the Docker context names.
+    Current,
+}
+
+/// Flags of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Engines to test on [default: both where they can be made, else current].
+    #[arg(long, value_enum)]
+    engine: Option<Choice>,
+    /// Leave the engines running that were started for the tests.
+    #[arg(long)]
+    keep_engine: bool,
+    /// Handed to the tests: a filter, or `--nocapture` and the like.
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// Prepares engines, runs the tests, stops what it started.
+pub(crate) fn run(
+    shell: &Shell,
+    workspace: &Workspace,
+    host: Option<&str>,
+    flags: &Flags,
+) -> Result<()> {
+    let setup = match flags.engine.unwrap_or_else(|| default_choice(shell)) {
+        Choice::V20 => Setup::private(shell, workspace, &[Version::V20]),
+        Choice::V26 => Setup::private(shell, workspace, &[Version::V26]),
+        Choice::Both => Setup::private(shell, workspace, &Version::ALL),
+        Choice::Current => Setup::current(shell, workspace, host),
+    }?;
+    let mut tests = workspace.cargo();
+    tests.args(["test", "--workspace", "--"]).args(&flags.args);
+    for (name, value) in variables(&setup) {
+        tests.env(name, value);
+    }
+    // Tests choose their engine themselves; what the user has set must not lead them elsewhere.
+    for name in [
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKLINE_HOST",
+        "DOCKLINE_CONTEXT",
+        "DOCKLINE_INSTANCE",
+    ] {
+        tests.env_remove(name);
+    }
+    let names: Vec<&str> = setup
+        .engines
+        .iter()
+        .map(|engine| engine.name.as_str())
+        .collect();
+    say(format_args!(
+        "running `{}` on engine {}",
+        command_line(&tests),
+        names.join(" and ")
+    ));
+    let tested = shell
+        .run(&mut tests, TEST_LIMIT)
+        .context("the tests did not pass");
+    let stopped = if flags.keep_engine {
+        Ok(())
+    } else {
+        setup.stop_started(workspace)
+    };
+    tested.and(stopped)
+}
+
+/// What tells the tests about engines and tools.
+pub(crate) fn variables(setup: &Setup) -> Vec<(&'static str, String)> {
+    let engines: Vec<String> = setup
+        .engines
+        .iter()
+        .map(|engine| format!("{}={}", engine.name, engine.endpoint))
+        .collect();
+    let mut variables = vec![
+        ("DOCKLINE_TEST_ENGINES", engines.join(",")),
+        (
+            "DOCKLINE_TEST_DOCKER",
+            setup.tools.docker.display().to_string(),
+        ),
+    ];
+    if let Some(compose1) = &setup.tools.compose1 {
+        variables.push(("DOCKLINE_TEST_COMPOSE1", compose1.display().to_string()));
+    }
+    if let Some(config) = &setup.tools.config {
+        variables.push(("DOCKER_CONFIG", config.display().to_string()));
+    }
+    variables
+}
+
+fn default_choice(shell: &Shell) -> Choice {
+    match can_make_engines(shell) {
+        Ok(()) => Choice::Both,
+        Err(reason) => {
+            say(format_args!(
+                "testing on the current engine alone: {reason:#}"
+            ));
+            Choice::Current
+        }
+    }
+}
