@@ -21,21 +21,21 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// For what takes milliseconds on a quiet machine: a failure, not a measure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The image that `cargo xtask` puts into every engine: static busybox and nothing else.
-pub const IMAGE: &str = "dockline-fixture:latest";
+pub(crate) const IMAGE: &str = "dockline-fixture:latest";
 
 /// A real engine.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// What `cargo xtask` calls it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its address.
-    pub host: String,
+    pub(crate) host: String,
 }
 
 /// The engines that `cargo xtask test` prepared, from `DOCKLINE_TEST_ENGINES` (`NAME=ENDPOINT,…`).
-pub fn engines() -> Vec<Engine> {
+pub(crate) fn engines() -> Vec<Engine> {
     let list = std::env::var_os("DOCKLINE_TEST_ENGINES").unwrap_or_default();
     let list = list.into_string().unwrap();
     let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
@@ -48,7 +48,7 @@ pub fn engines() -> Vec<Engine> {
 }
 
 /// Runs a test on each engine, and says so if there is none.
-pub fn on_each_engine(test: impl AsyncFn(Lab)) {
+pub(crate) fn on_each_engine(test: impl AsyncFn(Lab)) {
     let engines = engines();
     if engines.is_empty() {
         println!(
@@ -67,9 +67,9 @@ pub fn on_each_engine(test: impl AsyncFn(Lab)) {
 
 /// A corner of an engine for one test: everything in it has the laboratory's name, and goes with it.
 #[derive(Debug)]
-pub struct Lab {
-    pub engine: Engine,
-    pub name: String,
+pub(crate) struct Lab {
+    pub(crate) engine: Engine,
+    pub(crate) name: String,
 }
 
 impl Lab {
@@ -81,7 +81,7 @@ impl Lab {
     }
 
     /// The laboratory's own name for something.
-    pub fn own(&self, name: &str) -> String {
+    pub(crate) fn own(&self, name: &str) -> String {
         format!("{}-{name}", self.name)
     }
 
@@ -94,12 +94,12 @@ impl Lab {
     }
 
     /// Runs the Docker CLI; its output, trimmed. Fails the test if it fails.
-    pub fn docker(&self, arguments: &[&str]) -> String {
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         succeed(self.command(&docker_cli()).args(arguments))
     }
 
     /// As [`Self::docker`], for what may fail.
-    pub fn try_docker(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn try_docker(&self, arguments: &[&str]) -> Output {
         self.command(&docker_cli())
             .args(arguments)
             .output()
@@ -107,7 +107,7 @@ impl Lab {
     }
 
     /// Makes a network, with the CLI's options.
-    pub fn network(&self, name: &str, options: &[&str]) -> String {
+    pub(crate) fn network(&self, name: &str, options: &[&str]) -> String {
         let name = self.own(name);
         let label = format!("test={}", self.name);
         let arguments = [&["network", "create", "--label", &label], options, &[&name]].concat();
@@ -116,7 +116,7 @@ impl Lab {
     }
 
     /// Starts a container that serves a page with its name in it on port 80, with the CLI's options.
-    pub fn serve_page(&self, name: &str, options: &[&str]) -> String {
+    pub(crate) fn serve_page(&self, name: &str, options: &[&str]) -> String {
         let page = format!(
             "mkdir -p /www && echo hello from {name} > /www/index.html && exec httpd -f -h /www"
         );
@@ -124,7 +124,7 @@ impl Lab {
     }
 
     /// Starts a container that runs `command`.
-    pub fn start(&self, name: &str, options: &[&str], command: &[&str]) -> String {
+    pub(crate) fn start(&self, name: &str, options: &[&str], command: &[&str]) -> String {
         let own = self.own(name);
         let label = format!("test={}", self.name);
         let fixed = ["run", "-d", "--name", &own, "--label", &label];
@@ -132,12 +132,12 @@ impl Lab {
     }
 
     /// The label that makes a container watched by this laboratory's service.
-    pub fn watched(&self) -> String {
+    pub(crate) fn watched(&self) -> String {
         format!("dockline.instance={}", self.name)
     }
 
     /// The names of containers and networks on the engine that carry `label`.
-    pub fn labelled(&self, label: &str) -> Vec<String> {
+    pub(crate) fn labelled(&self, label: &str) -> Vec<String> {
         let filter = format!("label={label}");
         let containers = self.docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
         let networks = self.docker(&[
@@ -156,7 +156,7 @@ impl Lab {
     }
 
     /// A service of the laboratory's own instance, ready.
-    pub async fn service(&self) -> Running {
+    pub(crate) async fn service(&self) -> Running {
         let running = Running::start(self, |_| {}).await;
         running.ready().await;
         running
@@ -185,7 +185,7 @@ fn docker_cli() -> PathBuf {
 }
 
 /// Runs a command that must succeed; its output, trimmed.
-pub fn succeed(command: &mut Command) -> String {
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -196,11 +196,11 @@ pub fn succeed(command: &mut Command) -> String {
 
 /// The service under test, in this process.
 #[derive(Debug)]
-pub struct Running {
-    pub dns: SocketAddr,
-    pub gateway: SocketAddr,
-    pub http: SocketAddr,
-    pub control: PathBuf,
+pub(crate) struct Running {
+    pub(crate) dns: SocketAddr,
+    pub(crate) gateway: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) control: PathBuf,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<Option<Leftover>>>,
     _folder: tempfile::TempDir,
@@ -208,7 +208,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a service of the laboratory's instance.
-    pub async fn start(lab: &Lab, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start(lab: &Lab, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let instance: Instance = lab.name.parse().unwrap();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -241,22 +241,22 @@ impl Running {
     }
 
     /// Stops the service in order, as SIGTERM does.
-    pub async fn stop(self) -> Option<Leftover> {
+    pub(crate) async fn stop(self) -> Option<Leftover> {
         self.stop.cancel();
         self.task.await.unwrap().unwrap()
     }
 
     /// Ends the service without a farewell, as SIGKILL does.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.task.abort();
         self.task.await.unwrap_err();
     }
 
-    pub async fn status(&self) -> Status {
+    pub(crate) async fn status(&self) -> Status {
         client::get(&self.control, "/v1/status", &[]).await.unwrap()
     }
 
-    pub async fn resolve(&self, name: &str, from: Option<&str>) -> Resolution {
+    pub(crate) async fn resolve(&self, name: &str, from: Option<&str>) -> Resolution {
         let mut query = vec![("name", name)];
         query.extend(from.map(|from| ("from", from)));
         client::get(&self.control, "/v1/resolve", &query)
@@ -264,12 +264,12 @@ impl Running {
             .unwrap()
     }
 
-    pub async fn addresses(&self, name: &str) -> Vec<String> {
+    pub(crate) async fn addresses(&self, name: &str) -> Vec<String> {
         let found = self.resolve(name, None).await.addresses;
         found.iter().map(ToString::to_string).collect()
     }
 
-    pub async fn route(&self, host: &str, from: Option<&str>) -> RouteReport {
+    pub(crate) async fn route(&self, host: &str, from: Option<&str>) -> RouteReport {
         let mut query = vec![("host", host)];
         query.extend(from.map(|from| ("from", from)));
         client::get(&self.control, "/v1/route", &query)
@@ -277,12 +277,12 @@ impl Running {
             .unwrap()
     }
 
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         eventually("ready", async || self.status().await.ready.then_some(())).await;
     }
 
     /// Waits until the tunnel is on exactly these networks, beside its home.
-    pub async fn joined(&self, networks: &[&str]) {
+    pub(crate) async fn joined(&self, networks: &[&str]) {
         let mut wanted: Vec<_> = networks.iter().map(|n| (*n).to_owned()).collect();
         wanted.sort();
         eventually(&format!("joined {wanted:?}"), async || {
@@ -300,7 +300,7 @@ impl Running {
     }
 
     /// What a page says, fetched through the gateway as an interceptor would.
-    pub fn fetch(&self, scheme: &str, url: &str) -> String {
+    pub(crate) fn fetch(&self, scheme: &str, url: &str) -> String {
         let proxy = format!("{scheme}://{}", self.gateway);
         succeed(Command::new("curl").args([
             "-sS",
@@ -316,7 +316,7 @@ impl Running {
 }
 
 /// Waits, patiently, until `found` finds something.
-pub async fn eventually<T: Debug>(what: &str, found: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn eventually<T: Debug>(what: &str, found: impl AsyncFn() -> Option<T>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = found().await {

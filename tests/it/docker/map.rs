@@ -134,7 +134,7 @@ fn a_scope_sees_what_its_container_sees() {
             ];
             lab.serve_page(name, &options);
         }
-        lab.serve_page(
+        lab.start(
             "side",
             &[
                 "--label",
@@ -142,6 +142,7 @@ fn a_scope_sees_what_its_container_sees() {
                 "--network",
                 &format!("container:{}", lab.own("a")),
             ],
+            &["sleep", "1000"],
         );
         let running = lab.service().await;
         let own = |name: &str| {
