@@ -12,6 +12,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -161,6 +162,9 @@ fn variables() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
+/// For what cannot be called off when the command is over.
+const PARTING: Duration = Duration::from_millis(500);
+
 /// Runs the command that was given.
 pub fn main() -> ExitCode {
     let Cli {
@@ -184,6 +188,8 @@ pub fn main() -> ExitCode {
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
     });
+    // A look-up in the system's resolver cannot be called off; nobody waits for it.
+    runtime.shutdown_timeout(PARTING);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output::failed(&failure),

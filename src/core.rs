@@ -9,8 +9,6 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod engine_state;
-#[cfg(test)]
-pub(crate) mod fixture;
 pub mod id;
 pub mod inventory;
 pub mod label;

@@ -1,6 +1,6 @@
 //! The engine: where it is, what it says, what is asked of it. The only user of bollard.
 //!
-//! [`endpoint`] finds it, [`client`] talks to it, [`convert`] turns its words into the core's, and [`watcher`]
+//! [`endpoint`] finds it, [`client`] talks to it, `convert` turns its words into the core's, and [`watcher`]
 //! keeps the map. Facts enter dockline here alone; what to fetch next is [`crate::core::tracker`]'s decision.
 
 pub mod client;

@@ -1,12 +1,68 @@
-//! dockline gives an HTTP(S) interceptor every Docker container.
+//! dockline sits beside an HTTP(S) man-in-the-middle proxy, the *interceptor*, and gives it every Docker container: the
+//! names that containers have for one another, and a way to reach them, on any operating system.
+//!
+//! # The way of a connection
+//!
+//! ```text
+//!                       ┌───────────┐  events, inspects
+//!                       │  engine   │───────────────────────────────┐
+//!                       └─────▲─────┘                               ▼
+//!                  joins,     │ leaves                          docker::watcher
+//!                             │                                     │ publishes
+//!                       tunnel::driver ◄──────── NetworkMap ◄───────┘
+//!                             │                   │  │  │
+//!                        SocksAccess              │  │  └──► control ──► `dockline status` …
+//!                             ▼                   │  └─────► dns ──────► whoever asks for names
+//!  interceptor ──SOCKS5──► gateway ◄──────────────┘
+//!               or HTTP       │ core::route
+//!                             ├──► tunnel container ──► container     (name or address on a watched network)
+//!                             ├──► this host                          (localhost, host.docker.internal)
+//!                             └──► the world, or an upstream proxy    (everything else)
+//! ```
+//!
+//! # The house
+//!
+//! | room | what it is for | what it leaves to others |
+//! |---|---|---|
+//! | [`core`] | decides: what to look at, what the map says, what a name means, where a connection goes, which networks to join | everything that acts |
+//! | [`docker`] | the engine: finds it, asks it, follows its events; alone publishes the map | what to fetch next ([`core::tracker`]) |
+//! | [`dns`] | names over UDP and TCP | what they mean ([`core::resolve`]) |
+//! | [`tunnel`] | the tunnel's image, container, home and memberships | which networks ([`core::membership`]); its program is `tunnel-image/` |
+//! | [`gateway`] | the proxy that interceptors use as their upstream | where to ([`core::route`]) |
+//! | [`control`] | status, resolve and route for the commands and for others | |
+//! | [`cli`], [`config`] | flags and environment into settings; the commands | |
+//! | [`service`] | binds, starts, watches and stops all of them | |
+//!
+//! # What must stay true
+//!
+//! - **The core decides and never acts; each shell acts and never decides.** A rule about names, routes or joins is a pure
+//!   function with a table of cases beside it.
+//! - **Facts enter by the watcher alone, effects leave by [`docker::Client`].** What an effect did is learnt from the next
+//!   event, never assumed: no shell edits the map.
+//! - **An event says *look again*.** Lost, doubled, late or reordered events end in the map of a fresh listing, which the
+//!   properties in `core/tracker/tests/` try to refute.
+//! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
+//! - **Shells do not know one another.** [`service`] hands each the channels it needs.
+//! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in a
+//!   `TaskTracker`.
+//! - **Everything that waits on a peer has a deadline, and every queue has an end.**
+//!
+//! `tests/it/layering.rs` keeps those of these rules that can be read off the source.
+
+pub mod core;
+
+pub mod docker;
+
+pub mod dns;
+pub mod tunnel;
+
+pub mod gateway;
+
+pub mod control;
+
+pub mod service;
+
 pub mod cli;
 pub mod config;
-pub mod control;
-pub mod core;
-pub mod dns;
-pub mod docker;
-pub mod gateway;
 pub mod runtime_dir;
-pub mod service;
 pub mod signal;
-pub mod tunnel;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::control::report::{Beyond, Forward};
 use crate::control::{Addresses, Control, Sources};
 use crate::core::engine_state::EngineState;
 use crate::core::map::NetworkMap;
@@ -191,10 +192,15 @@ async fn supervise(
     outcome.map(|()| leftover)
 }
 
-fn forward(forwarder: Forwarder) -> crate::control::report::Forward {
-    Arc::new(move |name, record_type| {
+fn forward(forwarder: Forwarder) -> Forward {
+    Arc::new(move |question| {
         let forwarder = forwarder.clone();
-        Box::pin(async move { forwarder.resolve(&name, record_type).await })
+        Box::pin(async move {
+            match question {
+                Beyond::Name(name, record_type) => forwarder.resolve(&name, record_type).await,
+                Beyond::Address(address) => forwarder.reverse(address).await,
+            }
+        })
     })
 }
 

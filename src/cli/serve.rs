@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -28,7 +29,7 @@ pub(super) struct Flags {
     /// Where the control API listens, read-only [default: 127.0.0.1:8791; any port for other instances]
     #[arg(long, env = "DOCKLINE_HTTP", value_name = "ADDR")]
     http: Option<SocketAddr>,
-    /// Who answers for names that are no container's: system, none, or IP[,IP]
+    /// Who answers for names that are no container's: `system`, `none`, or addresses separated by commas
     #[arg(
         long,
         env = "DOCKLINE_DNS_FORWARD",
@@ -104,6 +105,7 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
 
 pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     start_logging(&flags)?;
+    raise_file_limit();
     let config = config(global, flags)?;
     let instance = config.selector.instance.clone();
     let endpoint = config.endpoint.to_string();
@@ -131,6 +133,7 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
 
 fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
     let instance = &global.instance;
+    refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
     Ok(Config {
         endpoint: global.endpoint()?,
@@ -154,6 +157,35 @@ fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
     })
 }
 
+/// What listens beyond loopback would be everybody's.
+fn refuse_strangers(flags: &Flags) -> Result<(), Failure> {
+    let listeners = [
+        ("--dns", flags.dns),
+        ("--gateway", flags.gateway),
+        ("--http", flags.http),
+    ];
+    for (flag, address) in listeners {
+        if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+            let error =
+                format!("{flag} {address} could be reached from other machines; use 127.0.0.1");
+            return Err(Failure::Usage(anyhow::anyhow!(error)));
+        }
+    }
+    Ok(())
+}
+
+/// Each connection through the gateway takes two files, and the usual limit is 1,024.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "limit on open files not raised");
+    }
+}
+
 fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
     let upstream = match url {
         Some(url) => Upstream::from_url(url),
@@ -165,7 +197,7 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
 fn start_logging(flags: &Flags) -> Result<(), Failure> {
     // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
     let level = flags.log.parse::<tracing::Level>();
-    let own = level.map(|level| format!("warn,hickory_server=error,dockline={level}"));
+    let own = level.map(|level| format!("warn,dockline={level}"));
     let filter = EnvFilter::try_new(own.as_ref().unwrap_or(&flags.log))
         .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {:?}: {error}", flags.log)))?;
     let lines = tracing_subscriber::fmt()

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Global, output};
 use crate::control::client;
-use crate::control::report::shape::{ContainerReport, Status};
+use crate::control::report::shape::{ContainerReport, Status, Tunnel};
 
 /// How often a service that is not ready yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -64,45 +64,46 @@ fn describe(status: &Status) -> String {
         None if engine.connected => "connected".to_owned(),
         None => "connecting".to_owned(),
     };
-    let tunnel = &status.tunnel;
-    let networks: Vec<_> = tunnel.networks.iter().map(|n| n.name.as_str()).collect();
     let ready = if status.ready { "ready" } else { "not ready" };
     let mut rows = vec![
-        vec![
-            "instance".to_owned(),
-            format!("{} · {ready}", status.instance),
-        ],
-        vec![
-            "engine".to_owned(),
+        ("instance", format!("{} · {ready}", status.instance)),
+        (
+            "engine",
             format!("{} · {version} · {connection}", engine.endpoint),
-        ],
-        vec![
-            "gateway".to_owned(),
-            format!("{} (SOCKS5 and HTTP)", status.gateway),
-        ],
-        vec!["dns".to_owned(), status.dns.clone()],
-        vec!["http".to_owned(), status.http.clone()],
-        vec![
-            "tunnel".to_owned(),
-            format!("{} · on {}", tunnel.state, or_none(&networks.join(", "))),
-        ],
+        ),
+        ("gateway", format!("{} (SOCKS5 and HTTP)", status.gateway)),
+        ("dns", status.dns.clone()),
+        ("http", status.http.clone()),
+        ("tunnel", tunnel(&status.tunnel)),
     ];
     rows.extend(
-        tunnel
+        status
+            .tunnel
             .problem
             .iter()
-            .map(|p| vec![String::new(), p.clone()]),
+            .map(|problem| ("", problem.clone())),
     );
-    let kept_off = tunnel.kept_off.iter();
-    rows.extend(
-        kept_off.map(|n| vec![String::new(), format!("keeps off {}: {}", n.name, n.reason)]),
-    );
-    let summary = output::table(&[], rows);
-    format!("{summary}\n\n{}", containers(&status.containers))
+    let kept_off = status.tunnel.kept_off.iter();
+    rows.extend(kept_off.map(|n| ("", format!("keeps off {}: {}", n.name, n.reason))));
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<10}{value}"))
+        .collect();
+    format!("{}\n\n{}", lines.join("\n"), containers(&status.containers))
 }
 
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "no network" } else { text }
+/// How it is, and where; its home, where it always is, is left out.
+fn tunnel(tunnel: &Tunnel) -> String {
+    let home = tunnel.home.as_deref();
+    let elsewhere = tunnel
+        .networks
+        .iter()
+        .filter(|n| Some(n.name.as_str()) != home);
+    let names: Vec<_> = elsewhere.map(|n| n.name.as_str()).collect();
+    match names.as_slice() {
+        [] => tunnel.state.clone(),
+        names => format!("{} · on {}", tunnel.state, names.join(", ")),
+    }
 }
 
 fn containers(containers: &[ContainerReport]) -> String {

@@ -2,7 +2,7 @@
 
 pub mod shape;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,9 +44,18 @@ impl Addresses {
     }
 }
 
-/// Resolves a name that is not one of the engine's.
+/// A question that is the world's to answer.
+#[derive(Clone, Debug)]
+pub enum Beyond {
+    /// A name's addresses.
+    Name(String, RecordType),
+    /// An address's names.
+    Address(IpAddr),
+}
+
+/// Asks the world.
 pub type Forward =
-    Arc<dyn Fn(String, RecordType) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+    Arc<dyn Fn(Beyond) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
 /// All that reports are made from.
 #[derive(Clone)]
@@ -90,10 +99,9 @@ impl Sources {
             control: format!("unix://{}", self.addresses.control.display()),
             interceptor: None,
             tunnel: self.tunnel(&map),
-            containers: map
-                .watched_containers()
-                .map(|k| container(&map, k))
-                .collect(),
+            containers: by_name(map.watched_containers().map(|k| container(&map, k)), |c| {
+                &c.name
+            }),
             map: MapReport {
                 generation: map.generation(),
                 resyncs: engine.resyncs,
@@ -134,7 +142,8 @@ impl Sources {
                 .filter(|_| state.stage == Stage::Running)
                 .map(|s| s.address.to_string()),
             entry: None,
-            networks: endpoints.iter().filter_map(network).collect(),
+            home: Some(self.instance.home_name()),
+            networks: by_name(endpoints.iter().filter_map(network), |n| &n.name),
             problem: state.problem,
             kept_off: kept_off
                 .map(|(n, reason)| KeptOff {
@@ -174,7 +183,14 @@ fn endpoints(map: &NetworkMap, owner: &Container) -> Vec<EndpointReport> {
             names: names.map(|(name, _)| name.to_owned()).collect(),
         })
     };
-    owner.endpoints.iter().filter_map(report).collect()
+    by_name(owner.endpoints.iter().filter_map(report), |n| &n.name)
+}
+
+/// In an order that a reader can find things in.
+fn by_name<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut items: Vec<_> = items.collect();
+    items.sort_by(|a, b| name(a).cmp(name(b)));
+    items
 }
 
 /// An answer, for people and programs.

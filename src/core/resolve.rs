@@ -1,9 +1,9 @@
 //! Names to addresses and back, for whoever asks.
 //!
-//! In the scope of a container the answer is Docker's own: its `/etc/hosts` first, then the embedded resolver's
-//! rules ([`scoped`]). Without a scope it is the merged view ([`merged`]): every address of every network that a
-//! watched container is on. What is in neither is for somebody else to answer ([`Status::Forward`]) or does not
-//! exist ([`Status::NotFound`]): a name of one label never leaves the machine.
+//! In the scope of a container the answer is Docker's own: its `/etc/hosts` first (`hosts.rs`), then the embedded
+//! resolver's rules (`scoped.rs`). Without a scope it is the merged view (`merged.rs`): every address of every
+//! network that a watched container is on. What is in neither is for somebody else to answer
+//! ([`Status::Forward`]) or does not exist ([`Status::NotFound`]): a name of one label never leaves the machine.
 
 mod hosts;
 mod merged;

@@ -1,10 +1,11 @@
 //! Inventories for tests, written as text: one line a network or container, in any order.
 //!
 //! ```text
-//! net   NAME [default] [internal] [v6] SUBNET…         the gateway is each subnet's first address
-//! run   NAME [word…]                                   a running container; `stop NAME …` one that is not
+//! net   NAME [word…] SUBNET…      the gateway is each subnet's first address, unless `gateway=ADDRESS` follows
+//! run   NAME [word…]              a running container; `stop NAME …` one that is not
 //! ```
-//! Words of a container: `watched`, `tunnel`, `old` (an engine before 25: no `DNSNames`), `id=HEX`, `host=NAME`,
+//! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
+//! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `id=HEX`, `host=NAME`,
 //! `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an endpoint, with a gateway
 //! for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`.
 
@@ -32,11 +33,12 @@ pub(crate) fn map(text: &str) -> NetworkMap {
 }
 
 /// The id of the container called `name`, unless its line gives another.
-fn id(name: &str) -> ContainerId {
+pub(crate) fn id(name: &str) -> ContainerId {
     format!("{name:_<64}").into()
 }
 
-fn network_id(name: &str) -> NetworkId {
+/// The id of the network called `name`.
+pub(crate) fn network_id(name: &str) -> NetworkId {
     format!("id-of-{name}").into()
 }
 
@@ -67,11 +69,20 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
         labels: Labels::default(),
     };
     for word in words {
-        match word {
-            "default" => network.default_bridge = true,
-            "internal" => network.internal = true,
-            "v6" => network.ipv6 = true,
-            subnet => {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("default", _) => network.default_bridge = true,
+            ("internal", _) => network.internal = true,
+            ("v6", _) => network.ipv6 = true,
+            ("no-icc", _) => network.icc = false,
+            ("driver", driver) => driver.clone_into(&mut network.driver),
+            ("gateway", address) => {
+                network.subnets.last_mut().unwrap().gateway = Some(address.parse().unwrap());
+            }
+            ("reserved", address) => {
+                let last = network.subnets.last_mut().unwrap();
+                last.reserved.insert(address.parse().unwrap());
+            }
+            (subnet, _) => {
                 let net: ipnet::IpNet = subnet.parse().unwrap();
                 let gateway = net.hosts().next();
                 let reserved = BTreeSet::default();
@@ -88,7 +99,7 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
 
 fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a str>) -> Known {
     let mut part = Part::Other;
-    let mut old = false;
+    let (mut old, mut stopping) = (false, false);
     let mut container = Container {
         id: id(name),
         name: name.to_owned(),
@@ -106,6 +117,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             None if word == "watched" => part = Part::Watched,
             None if word == "tunnel" => part = Part::OwnTunnel,
             None if word == "old" => old = true,
+            None if word == "stopping" => stopping = true,
             Some(("id", id)) => container.id = format!("{id:0<64}").into(),
             Some(("host", name)) => container.hostname = name.to_owned(),
             Some(("mode", mode)) => container.network_mode = mode_of(mode),
@@ -136,7 +148,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
     Known {
         container,
         part,
-        stopping: false,
+        stopping,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::core::label::Labels;
 
 /// Docker's name for its own default bridge, marked by this option.
 const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
+const DEFAULT_BRIDGE_NAME: &str = "bridge";
 const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
 /// The engine's default, in seconds.
 const STOP_TIMEOUT: u32 = 10;
@@ -51,14 +52,22 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
     let config = inspect.config.unwrap_or_default();
     let host_config = inspect.host_config.unwrap_or_default();
     let running = inspect.state.and_then(|s| s.running).unwrap_or_default();
-    let networks = inspect
-        .network_settings
-        .and_then(|s| s.networks)
-        .unwrap_or_default();
-    let mut endpoints: Vec<_> = networks
-        .into_values()
+    let settings = inspect.network_settings.unwrap_or_default();
+    let legacy = host_config.links.unwrap_or_default();
+    let mut endpoints: Vec<_> = settings
+        .networks
+        .unwrap_or_default()
+        .into_iter()
         .filter(|_| running)
-        .filter_map(endpoint)
+        .filter_map(|(name, settings)| {
+            let mut endpoint = endpoint(settings)?;
+            if name == DEFAULT_BRIDGE_NAME {
+                endpoint
+                    .links
+                    .extend(legacy.iter().filter_map(|text| legacy_link(text)));
+            }
+            Some(endpoint)
+        })
         .collect();
     endpoints.sort_by(|a, b| a.network.cmp(&b.network));
     Some(Container {
@@ -111,6 +120,16 @@ fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
         dns_names: settings.dns_names,
         aliases: settings.aliases.unwrap_or_default(),
         links: links.iter().map(|text| link(text)).collect(),
+    })
+}
+
+/// A link on the default bridge: `/TARGET:/OWN-NAME/ALIAS`.
+fn legacy_link(text: &str) -> Option<Link> {
+    let (target, own) = text.split_once(':')?;
+    let (_, alias) = own.rsplit_once('/')?;
+    Some(Link {
+        target: bare_name(target),
+        alias: alias.to_owned(),
     })
 }
 
@@ -246,7 +265,7 @@ fn network(facts: NetworkFacts) -> Option<Network> {
         internal: facts.internal.unwrap_or_default(),
         ipv6: facts.enable_ipv6.unwrap_or_default(),
         icc: !is(ENABLE_ICC, "false"),
-        default_bridge: is(DEFAULT_BRIDGE, "true") || name == "bridge",
+        default_bridge: is(DEFAULT_BRIDGE, "true") || name == DEFAULT_BRIDGE_NAME,
         subnets: facts.ipam.map(subnets).unwrap_or_default(),
         labels: labels(facts.labels),
         name,

@@ -30,13 +30,11 @@ impl Hints {
         let Some(hint) = hint.map(str::trim).filter(|h| !h.is_empty()) else {
             return Scope::Merged;
         };
-        match find(map, hint) {
-            Some(known) => Scope::Container(known.container.id.clone()),
-            None => {
-                self.warn(hint);
-                Scope::Merged
-            }
+        if let Some(known) = find(map, hint) {
+            return Scope::Container(known.container.id.clone());
         }
+        self.warn(hint);
+        Scope::Merged
     }
 
     fn warn(&self, hint: &str) {
@@ -70,29 +68,35 @@ fn find<'a>(map: &'a NetworkMap, hint: &str) -> Option<&'a Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sample::id;
     use crate::gateway::tests::world;
 
     #[test]
     fn hints() {
         let map = world::map();
         let hints = Hints::default();
-        for (hint, container) in [
-            (None, None),
-            (Some(""), None),
-            (Some(world::WEB_ID), Some(world::WEB_ID)),
-            (Some(&world::WEB_ID[..12]), Some(world::WEB_ID)),
-            (Some("web"), Some(world::WEB_ID)),
-            (Some(" web "), Some(world::WEB_ID)),
-            (Some("10.231.1.2"), Some(world::WEB_ID)),
-            (Some("10.231.1.2:40112"), Some(world::WEB_ID)),
-            (Some("[::ffff:10.231.1.2]:40112"), Some(world::WEB_ID)),
-            (Some("fd00:231::2"), Some(world::WEB_ID)),
-            (Some("[fd00:231::2]:40112"), Some(world::WEB_ID)),
-            (Some("127.0.0.1:40112"), None),
-            (Some("10.231.1.99"), None),
-            (Some("nobody"), None),
+        let web = id("web");
+        for (hint, known) in [
+            (None, false),
+            (Some(""), false),
+            (Some(web.as_str()), true),
+            (Some(web.short()), true),
+            (Some("web"), true),
+            (Some(" web "), true),
+            (Some("10.231.1.2"), true),
+            (Some("10.231.1.2:40112"), true),
+            (Some("[::ffff:10.231.1.2]:40112"), true),
+            (Some("fd00:231::2"), true),
+            (Some("[fd00:231::2]:40112"), true),
+            (Some("127.0.0.1:40112"), false),
+            (Some("10.231.1.99"), false),
+            (Some("nobody"), false),
         ] {
-            let expected = container.map_or(Scope::Merged, |id| Scope::Container(id.into()));
+            let expected = if known {
+                Scope::Container(web.clone())
+            } else {
+                Scope::Merged
+            };
             assert_eq!(hints.scope(&map, hint), expected, "{hint:?}");
         }
         assert_eq!(hints.warned.len(), 3);

@@ -105,8 +105,11 @@ impl Conversation {
         answered.unwrap_or_else(Refusal::into_response)
     }
 
-    /// Checks the password; answers the client hint.
+    /// Checks that the client takes us for a proxy and knows the password; answers the client hint.
     fn admit(&self, request: &Request<Incoming>) -> Result<Option<String>, Refusal> {
+        if request.uri().authority().is_none() {
+            return Err(Refusal::not_a_server());
+        }
         let given = credentials::of(request.headers());
         if let Some(password) = &self.shared.password {
             let known = given
@@ -185,14 +188,12 @@ impl Handover {
 /// The bare connection, which both sides of HTTP give up as soon as the switch has been sent or received.
 async fn handed_over(upgrade: OnUpgrade) -> Option<End> {
     let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
-    match taken {
-        Ok(Ok(parts)) => Some(End {
-            stream: parts.io.into_inner(),
-            early: parts.read_buf,
-        }),
-        Ok(Err(_)) | Err(_) => {
-            debug!("a connection ended before it was handed over");
-            None
-        }
-    }
+    let Ok(Ok(parts)) = taken else {
+        debug!("a connection ended before it was handed over");
+        return None;
+    };
+    Some(End {
+        stream: parts.io.into_inner(),
+        early: parts.read_buf,
+    })
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod compose;
+mod dns;
 mod gateway;
 mod map;
 mod tunnel;

@@ -53,6 +53,8 @@ pub struct Tunnel {
     pub image: Option<String>,
     pub address: Option<String>,
     pub entry: Option<String>,
+    /// The name of its home network.
+    pub home: Option<String>,
     pub networks: Vec<TunnelNetwork>,
     pub problem: Option<String>,
     /// Watched networks that it keeps off, and why.

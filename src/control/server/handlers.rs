@@ -11,7 +11,7 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Served, problem};
-use crate::control::report::{self, Sources, shape};
+use crate::control::report::{self, Beyond, Sources, shape};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::{self, RecordType, Scope, Status as Verdict};
 use crate::core::route::{self as routes, Destination, Host};
@@ -84,19 +84,28 @@ pub(super) async fn resolve(
     let scope = scope(&map, query.from.as_deref())?;
     let name = query.name.as_str();
     let answer = match wanted(query.record_type.as_deref(), name)? {
-        Wanted::Names => {
-            let not_address = || {
-                problem(
-                    StatusCode::BAD_REQUEST,
-                    format!("{name:?} is not an address"),
-                    "PTR takes an address",
-                )
-            };
-            resolve::reverse(&map, &scope, name.parse().map_err(|_| not_address())?)
-        }
+        Wanted::Names => names(sources, &map, &scope, name).await?,
         Wanted::Addresses(types) => addresses(sources, &map, &scope, name, types).await,
     };
     Ok(Json(report::resolution(&map, name, query.from, answer)))
+}
+
+async fn names(
+    sources: &Sources,
+    map: &NetworkMap,
+    scope: &Scope,
+    name: &str,
+) -> Result<resolve::Answer, Failure> {
+    let not_address = |_| {
+        let error = format!("{name:?} is not an address");
+        problem(StatusCode::BAD_REQUEST, error, "PTR takes an address")
+    };
+    let address = name.parse().map_err(not_address)?;
+    let answer = resolve::reverse(map, scope, address);
+    Ok(match answer.status {
+        Verdict::Forward => (sources.forward)(Beyond::Address(address)).await,
+        Verdict::Found | Verdict::NoData | Verdict::NotFound => answer,
+    })
 }
 
 /// Asks for each type, the world where it is the world's to answer, and puts the answers together.
@@ -111,7 +120,7 @@ async fn addresses(
     for &record_type in types {
         let mut answer = resolve::resolve(map, scope, name, record_type);
         if answer.status == Verdict::Forward {
-            answer = (sources.forward)(name.to_owned(), record_type).await;
+            answer = (sources.forward)(Beyond::Name(name.to_owned(), record_type)).await;
         }
         match &mut all {
             Some(all) => all.merge(answer),

@@ -1,62 +1,60 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::fixture::{inventory, map};
+use crate::core::sample::{map, network_id};
 
 /// What a plan does, as `-left +joined`.
 fn check(text: &str, expected: &str) {
-    let Plan { leave, join } = plan(&map(text), &NetworkId::from("home"));
-    let left = leave.iter().map(|id| format!("-{id}"));
-    let joined = join.iter().map(|id| format!("+{id}"));
+    let name = |id: &NetworkId| id.as_str().trim_start_matches("id-of-").to_owned();
+    let Plan { leave, join } = plan(&map(text), &network_id("home"));
+    let left = leave.iter().map(|id| format!("-{}", name(id)));
+    let joined = join.iter().map(|id| format!("+{}", name(id)));
     let found: Vec<_> = left.chain(joined).collect();
     assert_eq!(found.join(" "), expected, "{text}");
 }
 
 const NETWORKS: &str = "
-    network home 10.9.0.0/24
-    network a 10.1.0.0/24
-    network b 10.2.0.0/24 internal
-    network bridge 172.17.0.0/16
-    network quiet 10.3.0.0/24 no-icc
-    network mv 10.4.0.0/24 driver=macvlan
+    net home 10.9.0.0/24
+    net a 10.1.0.0/24
+    net b 10.2.0.0/24 internal
+    net bridge 172.17.0.0/16 default
+    net quiet 10.3.0.0/24 no-icc
+    net mv 10.4.0.0/24 driver=macvlan
 ";
 
 #[test]
 fn plans() {
     for (containers, expected) in [
         // Where a watched container runs, the tunnel goes; where only others do, it does not.
-        (
-            "container w watched a=10.1.0.2\ncontainer x b=10.2.0.2",
-            "+a",
-        ),
-        ("container w watched b=10.2.0.2", "+b"),
-        ("container w watched bridge=172.17.0.2", "+bridge"),
-        ("container w watched mv=10.4.0.2", "+mv"),
-        ("container w watched quiet=10.3.0.2", ""),
-        ("container w watched stopped", ""),
+        ("run w watched a=10.1.0.2\nrun x b=10.2.0.2", "+a"),
+        ("run w watched b=10.2.0.2", "+b"),
+        ("run w watched bridge=172.17.0.2", "+bridge"),
+        ("run w watched mv=10.4.0.2", "+mv"),
+        ("run w watched quiet=10.3.0.2", ""),
+        ("stop w watched", ""),
         // A container in another's network namespace is where that one is.
-        ("container x a=10.1.0.2\ncontainer w watched in=x", "+a"),
+        ("run x a=10.1.0.2\nrun w watched mode=container:x", "+a"),
         // It stays while somebody stays, and goes when the last one has been told to.
         (
-            "container t tunnel home=10.9.0.2 a=10.1.0.9\ncontainer w watched a=10.1.0.2",
+            "run t tunnel home=10.9.0.2 a=10.1.0.9\nrun w watched a=10.1.0.2",
             "",
         ),
         (
-            "container t tunnel home=10.9.0.2 a=10.1.0.9\ncontainer w watched stopping a=10.1.0.2",
+            "run t tunnel home=10.9.0.2 a=10.1.0.9\nrun w watched stopping a=10.1.0.2",
             "-a",
         ),
         (
-            "container t tunnel home=10.9.0.2 a=10.1.0.9\ncontainer w watched stopping a=10.1.0.2\ncontainer x a=10.1.0.3",
+            "run t tunnel home=10.9.0.2 a=10.1.0.9\nrun w watched stopping a=10.1.0.2\nrun x a=10.1.0.3",
             "",
         ),
         (
-            "container t tunnel home=10.9.0.2 a=10.1.0.9\ncontainer x a=10.1.0.3",
+            "run t tunnel home=10.9.0.2 a=10.1.0.9\nrun x a=10.1.0.3",
             "-a",
         ),
-        ("container t tunnel home=10.9.0.2 a=10.1.0.9", "-a"),
-        ("container w watched stopping a=10.1.0.2", ""),
+        ("run t tunnel home=10.9.0.2 a=10.1.0.9", "-a"),
+        ("run w watched stopping a=10.1.0.2", ""),
         // The default bridge is never left, nor is home.
-        ("container t tunnel home=10.9.0.2 bridge=172.17.0.9", ""),
+        ("run t tunnel home=10.9.0.2 bridge=172.17.0.9", ""),
     ] {
         check(&format!("{NETWORKS}\n{containers}"), expected);
     }
@@ -64,7 +62,7 @@ fn plans() {
 
 #[test]
 fn a_network_that_cannot_be_joined_is_named_with_the_reason() {
-    let map = map(&format!("{NETWORKS}\ncontainer w watched quiet=10.3.0.2"));
+    let map = map(&format!("{NETWORKS}\nrun w watched quiet=10.3.0.2"));
     let found = obstacles(&map);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0.name, "quiet");
@@ -93,8 +91,8 @@ fn the_address_asked_for_is_the_highest_free_one() {
         ("10.1.0.0/32", &[], None),
         ("255.255.255.0/24", &[], Some("255.255.255.254")),
     ] {
-        let inventory = inventory(&format!("network n {network}"));
-        let network = &inventory.networks()[&NetworkId::from("n")];
+        let map = map(&format!("net n {network}"));
+        let network = map.networks()[&network_id("n")].network();
         let taken = taken.iter().map(|a| a.parse().unwrap()).collect();
         let found = static_address(network, &taken).map(|a| a.to_string());
         assert_eq!(found.as_deref(), expected, "{network:?}");
@@ -107,16 +105,22 @@ proptest! {
         watched in prop::collection::vec((0..4_usize, any::<bool>(), any::<bool>()), 0..8),
         joined in prop::collection::btree_set(0..4_usize, 0..4),
     ) {
-        let mut text = "network home 10.9.0.0/24\n".to_owned();
-        (0..4).for_each(|n| text += &format!("network n{n} 10.{n}.0.0/24\n"));
+        use std::fmt::Write as _;
+        let mut text = "net home 10.9.0.0/24\n".to_owned();
+        for n in 0..4 {
+            writeln!(text, "net n{n} 10.{n}.0.0/24").unwrap();
+        }
         for (i, (n, is_watched, stopping)) in watched.iter().enumerate() {
             let watched = if *is_watched { "watched" } else { "" };
             let stopping = if *stopping { "stopping" } else { "" };
-            text += &format!("container c{i} {watched} {stopping} n{n}=10.{n}.0.{}\n", i + 2);
+            writeln!(text, "run c{i} {watched} {stopping} n{n}=10.{n}.0.{}", i + 2).unwrap();
         }
-        let on: String = joined.iter().map(|n| format!(" n{n}=10.{n}.0.250")).collect();
-        let before = map(&format!("{text}container t tunnel home=10.9.0.2{on}"));
-        let home = NetworkId::from("home");
+        let mut on = String::new();
+        for n in &joined {
+            write!(on, " n{n}=10.{n}.0.250").unwrap();
+        }
+        let before = map(&format!("{text}run t tunnel home=10.9.0.2{on}"));
+        let home = network_id("home");
         let plan = plan(&before, &home);
         let mut now: BTreeSet<_> = before.joined().cloned().collect();
         plan.leave.iter().for_each(|id| assert!(now.remove(id)));

@@ -82,7 +82,7 @@ fn linked<'a>(map: &'a NetworkMap, container: &'a Container) -> Vec<(&'a str, Ip
 }
 
 /// What `host-gateway` stands for, unless the daemon was configured otherwise: the default bridge's gateway.
-pub(super) fn host_gateway(map: &NetworkMap) -> Option<IpAddr> {
+fn host_gateway(map: &NetworkMap) -> Option<IpAddr> {
     let mut networks = map.networks().values();
     let bridge = networks.find(|view| view.network().default_bridge)?;
     let mut subnets = bridge.network().subnets.iter();

@@ -5,8 +5,7 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use super::hosts::{self, host_gateway};
-use super::{Answer, HOST_NAMES, RecordType, Source, Status, readings};
+use super::{Answer, RecordType, Source, Status, hosts, readings};
 use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, Endpoint, Known, RunState};
 use crate::core::map::{NetworkMap, NetworkView};
@@ -24,13 +23,9 @@ pub(super) fn resolve(
         return answer;
     }
     let sight = Sight::new(map, container);
-    if let Some(answer) = sight.lookup(name, wanted) {
-        return answer;
-    }
-    if HOST_NAMES.contains(&name.to_lowercase().as_str()) {
-        return from_engine_host(map, wanted);
-    }
-    Answer::unknown(name)
+    sight
+        .lookup(name, wanted)
+        .unwrap_or_else(|| Answer::unknown(name))
 }
 
 /// The container whose files and networks are asked: the running one itself, or the one whose network namespace
@@ -40,16 +35,6 @@ pub(super) fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Con
     map.containers().get(id).filter(runs)?;
     let owner = map.network_owner(id).filter(runs)?;
     Some(&owner.container)
-}
-
-/// Engines in a VM define the host's names for every container; elsewhere they are merely unknown to Docker.
-/// Either way it is the gateway that leads there.
-fn from_engine_host(map: &NetworkMap, wanted: RecordType) -> Answer {
-    let mut answer = Answer::empty(Status::NoData);
-    if let Some(address) = host_gateway(map).filter(|a| wanted.accepts(*a)) {
-        answer.add(address, Source::Host);
-    }
-    answer.settle()
 }
 
 /// The networks that a container sees, in the order in which its resolver asks them.

@@ -425,8 +425,8 @@ fn names_of_the_machine() {
         "web",
         inventory,
         "
-        host.docker.internal       A     172.17.0.1 by host
-        host.docker.internal       AAAA  nodata
+        host.docker.internal       A     forward
+        host.docker.internal       AAAA  forward
         gateway.docker.internal    A     172.20.0.3",
     );
 }

@@ -1,15 +1,15 @@
 use super::*;
-use crate::core::fixture::map;
+use crate::core::sample::{id, map};
 
 const MAP: &str = "
-    network shop 10.1.0.0/24 fd00:1::/64
-    network inner 10.2.0.0/24 internal
-    network other 10.3.0.0/24
-    container web watched shop=10.1.0.2,fd00:1::2 inner=10.2.0.2
-    container db shop=10.1.0.3
-    container vault watched inner=10.2.0.3
-    container side watched in=vault
-    container far other=10.3.0.2
+    net shop v6 10.1.0.0/24 fd00:1::/64
+    net inner 10.2.0.0/24 internal
+    net other 10.3.0.0/24
+    run web watched shop=10.1.0.2,fd00:1::2 inner=10.2.0.2
+    run db shop=10.1.0.3
+    run vault watched inner=10.2.0.3
+    run side watched mode=container:vault
+    run far other=10.3.0.2
 ";
 
 /// What is decided for `HOST:PORT`, seen from a container or from nowhere, as `via address…` or the refusal.
@@ -21,16 +21,20 @@ fn check(from: &str, destination: &str, expected: &str) {
     };
     let scope = match from {
         "" => Scope::Merged,
-        container => Scope::Container(container.into()),
+        container => Scope::Container(id(container)),
     };
     let own = ["127.0.0.1:1090", "127.0.0.1:5390"]
         .map(|a| a.parse().unwrap())
         .into();
     let found = match route(&map(MAP), &scope, &destination, &own) {
         Route::Tunnel { targets, .. } => {
-            let targets = targets
-                .iter()
-                .map(|t| format!("{}@{}", t.address, t.network));
+            let targets = targets.iter().map(|t| {
+                format!(
+                    "{}@{}",
+                    t.address,
+                    t.network.as_str().trim_start_matches("id-of-")
+                )
+            });
             format!("tunnel {}", targets.collect::<Vec<_>>().join(" "))
         }
         Route::Host { address, .. } => format!("host {address}"),

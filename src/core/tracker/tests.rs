@@ -51,9 +51,9 @@ impl Engine {
             stop_timeout: 10,
         };
         self.containers.insert(id.into(), container);
-        networks
-            .iter()
-            .for_each(|network| self.connect(id, network));
+        for network in networks {
+            self.connect(id, network);
+        }
     }
 
     pub(super) fn watched(&mut self, id: &str, networks: &[&str]) {
@@ -189,7 +189,9 @@ fn ids(tracker: &Tracker) -> Vec<&str> {
 /// web (watched) and db share net; far is elsewhere.
 fn shop() -> Engine {
     let mut engine = Engine::default();
-    ["net", "other"].iter().for_each(|n| engine.network(n));
+    for network in ["net", "other"] {
+        engine.network(network);
+    }
     engine.watched("web", &["net"]);
     engine.container("db", &[], &["net"]);
     engine.container("far", &[], &["other"]);
@@ -468,9 +470,10 @@ fn a_failure_does_not_hold_up_the_first_picture() {
     let mut tracker = tracker();
     tracker.subscribed();
     while let Some(fetch) = tracker.next_fetch() {
-        match fetch {
-            Fetch::Listing => engine.answer(&mut tracker, &fetch),
-            other => tracker.failed(other, Instant::now()),
+        if fetch == Fetch::Listing {
+            engine.answer(&mut tracker, &fetch);
+        } else {
+            tracker.failed(fetch, Instant::now());
         }
     }
     assert!(tracker.is_synced());

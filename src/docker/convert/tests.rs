@@ -122,3 +122,25 @@ fn networks_by_their_options() {
     );
     assert_eq!(network.subnets[1].gateway, None);
 }
+
+#[test]
+fn a_legacy_link_belongs_to_the_default_bridge() {
+    let value = json!({
+        "Id": "aa", "Name": "/web", "State": {"Running": true},
+        "HostConfig": {"NetworkMode": "default", "Links": ["/db:/web/database", "/db:/web/db"]},
+        "NetworkSettings": {"Networks": {
+            "bridge": {"NetworkID": "01", "EndpointID": "e", "IPAddress": "172.17.0.2"},
+            "n1": {"NetworkID": "02", "EndpointID": "f", "IPAddress": "10.0.0.2"},
+        }},
+    });
+    let container = container(serde_json::from_value(value).unwrap()).unwrap();
+    let links = |network: &str| {
+        let links = &container.endpoint(&network.into()).unwrap().links;
+        links
+            .iter()
+            .map(|l| format!("{}:{}", l.target, l.alias))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(links("01"), ["db:database", "db:db"]);
+    assert_eq!(links("02"), Vec::<String>::new());
+}

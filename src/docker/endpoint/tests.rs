@@ -121,7 +121,9 @@ fn write_context(config: &Path, name: &str, host: &str) {
         use sha2::Digest as _;
         sha2::Sha256::digest(name.as_bytes())
     };
-    let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = digest
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let folder = config.join("contexts/meta").join(hex);
     fs::create_dir_all(&folder).unwrap();
     let meta = format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#);

@@ -36,7 +36,8 @@ pub(super) async fn connect(
             Err(blocked) => return Err(first_failure.unwrap_or(blocked)),
         };
         let until = *until.get_or_insert_with(|| Instant::now() + deadlines.connect);
-        let share = (until - Instant::now()) / u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let share = until.saturating_duration_since(Instant::now())
+            / u32::try_from(left.len()).unwrap_or(u32::MAX);
         let target = left.remove(index);
         match try_target(&access, &target, share).await {
             Ok(stream) => return Ok((stream, target)),

@@ -1,6 +1,12 @@
 //! Requests in absolute form: what passes, and how.
 
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::peer::soon;
 use super::rig::Rig;
+use crate::gateway::{Config, Deadlines};
 
 #[tokio::test]
 async fn goes_on_in_origin_form_without_what_is_the_gateways() {
@@ -314,4 +320,94 @@ async fn the_gateway_is_no_web_server() {
     let mut client = rig.client().await;
     client.say(own).await;
     assert_eq!(client.hear_response().await.0, 508);
+}
+
+#[tokio::test]
+async fn an_answer_to_head_keeps_its_length() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    client
+        .say("HEAD http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
+        .await;
+    let mut container = web.accept().await;
+    for _ in 0..2 {
+        container.hear_head().await;
+        container
+            .say("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
+            .await;
+        assert_eq!(
+            client.hear_head().await,
+            ["HTTP/1.1 200 OK", "Content-Length: 1234"]
+        );
+        client
+            .say("HEAD http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn bodies_larger_than_any_buffer_pass_both_ways_at_once() {
+    const MUCH: usize = 8 << 20;
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    let head = format!("POST http://web/ HTTP/1.1\r\nHost: web\r\nContent-Length: {MUCH}\r\n\r\n");
+    client.say(head).await;
+    let mut container = web.accept().await;
+    container.hear_head().await;
+    container
+        .say(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n"))
+        .await;
+    client.hear_head().await;
+    let (up, down) = (vec![b'u'; MUCH], vec![b'd'; MUCH]);
+    let (mut client, mut container) = (client.0.into_split(), container.0.into_split());
+    let (mut sent_up, mut sent_down) = (vec![0; MUCH], vec![0; MUCH]);
+    let all = async {
+        tokio::try_join!(
+            client.1.write_all(&up),
+            container.1.write_all(&down),
+            client.0.read_exact(&mut sent_down),
+            container.0.read_exact(&mut sent_up),
+        )
+    };
+    soon("pass everything", all).await.unwrap();
+    assert!(sent_up == up && sent_down == down);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_request_along() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    client
+        .say("GET http://web/slow HTTP/1.1\r\nHost: web\r\n\r\n")
+        .await;
+    let mut container = web.accept().await;
+    container.hear_head().await;
+    drop(client);
+    container.hear_end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_nothing_more_is_let_go() {
+    let rig = Rig::with(Config {
+        deadlines: Deadlines {
+            idle: Duration::from_millis(50),
+            ..Deadlines::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    client
+        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
+        .await;
+    let mut container = web.accept().await;
+    container.hear_head().await;
+    container.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+    client.hear_head().await;
+    client.hear_end().await;
+    container.hear_end().await;
 }

@@ -137,7 +137,11 @@ async fn a_tunnel_that_does_not_work_is_not_taken_for_the_container() {
     let access = rig.tunnel.borrow().socks.clone().unwrap();
     let unbound = super::peer::Server::new().await.address();
     for (address, secret, why) in [
-        (access.address, "wrong", "does not accept our credentials"),
+        (
+            access.address,
+            "f0e1d2c3b4a59687",
+            "does not accept our credentials",
+        ),
         (unbound, SECRET, "the tunnel cannot be reached"),
     ] {
         rig.tunnel.send_modify(|state| {

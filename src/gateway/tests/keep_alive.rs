@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::peer::Peer;
 use super::rig::Rig;
 use super::world;
-use crate::core::map::NetworkMap;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -98,10 +97,7 @@ async fn a_map_that_says_otherwise_ends_the_reuse() {
     serve(&mut container).await;
     served(&mut client).await;
 
-    let mut inventory = world::inventory(&["shop"]);
-    inventory.remove_container(&world::WEB_ID.into());
-    rig.map
-        .send_replace(Arc::new(NetworkMap::build(&inventory)));
+    rig.map.send_replace(Arc::new(world::without_web()));
     get(&mut client, "web").await;
     assert_eq!(client.hear_response().await.0, 502);
     container.hear_end().await;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::peer::Peer;
 use super::rig::Rig;
-use super::world;
 use crate::gateway::{Config, Deadlines, Password};
 
 const NO_LOGIN: &[u8] = &[0x05, 0x01, 0x00];
@@ -138,8 +137,8 @@ async fn the_user_name_is_the_hint() {
     for (user, name, code) in [
         ("web", "web", 0x00),
         ("db", "web.shop", 0x00),
-        ("10.231.1.3:55555", "web", 0x00),
-        (world::CELL_ID, "cell", 0x00),
+        ("10.231.1.3:55555", "web.shop", 0x00),
+        ("cell", "cell", 0x00),
         // From inside `cell` there is no such name, and no way to its address.
         ("cell", "web", 0x04),
         ("10.231.4.2", "10.231.1.2", 0x02),

@@ -1,24 +1,21 @@
 //! A small world for all tests.
 
-use crate::core::fixture;
 use crate::core::map::NetworkMap;
-
-/// The id of container `web`.
-pub(in crate::gateway) const WEB_ID: &str = "web";
+use crate::core::sample;
 
 /// Where the tunnel is once it has settled.
 const SETTLED: [&str; 3] = ["shop", "back", "cell"];
 
 /// Containers on several networks and on an internal one, and a network that nobody watched is on.
 const WORLD: &str = "
-    network shop 10.231.1.0/24 fd00:231::/64
-    network back 10.231.2.0/24
-    network foreign 10.231.3.0/24
-    network cell 10.231.4.0/24 internal
-    container web watched shop=10.231.1.2,fd00:231::2 back=10.231.2.2
-    container db watched back=10.231.2.3 shop=10.231.1.3,fd00:231::3
-    container cell watched cell=10.231.4.2
-    container stranger foreign=10.231.3.2
+    net shop v6 10.231.1.0/24 fd00:231::/64
+    net back 10.231.2.0/24
+    net foreign 10.231.3.0/24
+    net cell internal 10.231.4.0/24
+    run web watched shop=10.231.1.2,fd00:231::2 back=10.231.2.2
+    run db watched back=10.231.2.3 shop=10.231.1.3,fd00:231::3
+    run cell watched cell=10.231.4.2
+    run stranger foreign=10.231.3.2
 ";
 
 /// The map when all is well.
@@ -33,18 +30,12 @@ pub(super) fn joined(networks: &[&str]) -> NetworkMap {
 
 /// The map after `web` has gone.
 pub(super) fn without_web() -> NetworkMap {
-    let others = WORLD
-        .lines()
-        .filter(|line| !line.contains("container web "));
+    let others = WORLD.lines().filter(|line| !line.contains("run web "));
     with_tunnel(&others.collect::<Vec<_>>().join("\n"), &SETTLED)
 }
 
 fn with_tunnel(world: &str, networks: &[&str]) -> NetworkMap {
-    let places: String = networks
-        .iter()
-        .map(|network| format!(" {network}="))
-        .collect();
-    fixture::map(&format!(
-        "{world}\ncontainer dockline-tunnel-default tunnel{places}"
-    ))
+    let places: Vec<_> = networks.iter().map(|n| format!("{n}=")).collect();
+    let tunnel = format!("run dockline-tunnel-default tunnel {}", places.join(" "));
+    sample::map(&format!("{world}\n{tunnel}"))
 }

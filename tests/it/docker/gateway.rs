@@ -177,6 +177,15 @@ fn what_cannot_be_reached_is_explained() {
         let running = lab.service().await;
         let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         let address = lab.docker(&["inspect", "-f", template, &lab.own("far")]);
+        for (host, via) in [
+            ("web", "tunnel"),
+            ("localhost", "host"),
+            ("host.docker.internal", "host"),
+            ("example.com", "direct"),
+            (address.as_str(), "refused"),
+        ] {
+            assert_eq!(running.route(host, None).await.via, via, "{host}");
+        }
         for (url, status, word) in [
             (format!("http://{address}/"), "403", "no watched container"),
             ("http://nothing/".to_owned(), "502", "\"nothing\""),

@@ -30,10 +30,14 @@ fn names_come_and_go_with_their_containers() {
             (!found.is_empty()).then_some(found)
         })
         .await;
-        assert_eq!(found, [address.clone()]);
+        assert_eq!(found, std::slice::from_ref(&address));
         let id = lab.docker(&["inspect", "-f", "{{slice .Id 0 12}}", &lab.own("web")]);
         for name in [lab.own("web"), id, format!("api.{net}"), "API".to_owned()] {
-            assert_eq!(running.addresses(&name).await, [address.clone()], "{name}");
+            assert_eq!(
+                running.addresses(&name).await,
+                std::slice::from_ref(&address),
+                "{name}"
+            );
         }
         let reverse = running.resolve(&address, None).await;
         assert_eq!(reverse.names, [format!("{}.{net}", lab.own("web"))]);

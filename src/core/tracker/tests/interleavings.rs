@@ -83,7 +83,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut engine = Engine::default();
-        NETWORKS.iter().for_each(|n| engine.network(n));
+        for network in NETWORKS {
+            engine.network(network);
+        }
         let tracker = engine.fresh();
         let ids = Default::default();
         Self {
@@ -230,7 +232,9 @@ proptest! {
     #[test]
     fn any_interleaving_ends_in_the_picture_of_a_fresh_listing(steps in steps()) {
         let mut world = World::new();
-        steps.iter().for_each(|step| world.play(step));
+        for step in &steps {
+            world.play(step);
+        }
         world.settle();
         prop_assert_eq!(picture(&world.tracker), picture(&world.engine.fresh()));
     }
@@ -241,7 +245,7 @@ proptest! {
         mischief in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8), 0..20),
     ) {
         let mut world = World::new();
-        steps.iter().for_each(|step| {
+        for step in &steps {
             world.play(step);
             for (index, kind) in &mischief {
                 if world.events.len() < 2 { continue }
@@ -253,7 +257,7 @@ proptest! {
                 }
                 world.events.truncate(100);
             }
-        });
+        }
         world.settle();
         world.tracker.subscribed();
         world.settle();
