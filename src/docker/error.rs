@@ -6,11 +6,19 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing answers there: wait and try again.
-    #[error("reach the engine at {endpoint}")]
+    #[error("no engine answers at {endpoint}: {reason}")]
     Unreachable {
         /// Where it was looked for.
         endpoint: String,
-        /// The transport's own words.
+        /// The system's words. What the layers between add, each repeating the next, helps nobody.
+        reason: String,
+    },
+    /// The certificates for a TLS endpoint cannot be used.
+    #[error("use the certificates for {endpoint}")]
+    Certificates {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with them.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The engine understood and said no.
@@ -27,9 +35,6 @@ pub enum Error {
     /// An answer that is not what the API documents.
     #[error("understand the engine's answer")]
     Unexpected(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The endpoint is our own API proxy.
-    #[error("{0} is dockline's own API proxy; name the real engine with --host or DOCKLINE_HOST")]
-    OwnProxy(String),
 }
 
 impl Error {
@@ -43,9 +48,9 @@ impl Error {
         match self {
             Self::Refused { status, .. } => Some(*status),
             Self::Unreachable { .. }
+            | Self::Certificates { .. }
             | Self::Timeout(_)
-            | Self::Unexpected(_)
-            | Self::OwnProxy(_) => None,
+            | Self::Unexpected(_) => None,
         }
     }
 
@@ -67,10 +72,27 @@ impl Error {
             error @ (B::JsonDataError { .. }
             | B::JsonSerdeError { .. }
             | B::APIVersionParseError {}) => Self::Unexpected(Box::new(error)),
+            error @ (B::NoHomePathError
+            | B::CertPathError { .. }
+            | B::CertMultipleKeys { .. }
+            | B::CertParseError { .. }
+            | B::NoNativeCertsError { .. }
+            | B::LoadNativeCertsErrors { .. }) => Self::Certificates {
+                endpoint: endpoint.to_owned(),
+                source: Box::new(error),
+            },
             other => Self::Unreachable {
                 endpoint: endpoint.to_owned(),
-                source: Box::new(other),
+                reason: root_cause(&other),
             },
         }
     }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }

@@ -64,6 +64,8 @@ impl Driver {
     ) -> Option<Leftover> {
         let mut tunnel = None;
         tokio::select! {
+            // First, because the map's channel closes at the same time.
+            biased;
             () = stop.cancelled() => {}
             () = self.drive(&state, &mut tunnel) => {}
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Lab, on_each_engine};
 
 /// A `dockline serve` in a process of its own.
-struct Served {
+pub(super) struct Served {
     child: Child,
     folder: tempfile::TempDir,
 }
@@ -32,13 +32,29 @@ impl Served {
         Self { child, folder }
     }
 
+    /// As [`Self::start`], with a group of its own, by which a firewall can tell it.
+    pub(super) fn start_in_group(lab: &Lab, group: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = dockline(lab, folder.path(), &["serve"]);
+        let mut command = Command::new("setpriv");
+        command
+            .arg(format!("--regid={group}"))
+            .arg("--clear-groups")
+            .arg(serve.get_program());
+        command
+            .args(serve.get_args())
+            .env("DOCKLINE_RUNTIME_DIR", folder.path().join("run"));
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        Self { child, folder }
+    }
+
     fn run(&self, lab: &Lab, arguments: &[&str]) -> Output {
         dockline(lab, self.folder.path(), arguments)
             .output()
             .unwrap()
     }
 
-    fn json(&self, lab: &Lab, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, lab: &Lab, arguments: &[&str]) -> Value {
         let output = self.run(lab, arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         serde_json::from_slice(&output.stdout)

@@ -1,6 +1,9 @@
 //! The tunnel: made, adopted, joined, left, removed.
 
-use crate::support::{Running, eventually, on_each_engine};
+use std::process::Command;
+
+use super::commands::Served;
+use crate::support::{Running, eventually, on_each_engine, succeed};
 
 fn tunnel(lab: &crate::support::Lab) -> String {
     format!("dockline-tunnel-{}", lab.name)
@@ -204,5 +207,75 @@ fn two_instances_share_a_network_and_both_leave() {
         lab.docker(&["network", "rm", &net]);
         mine.stop().await;
         theirs.stop().await;
+    });
+}
+
+/// Drops what a group of this machine sends to an engine's networks, as a VM or a firewall between would.
+struct Firewall(Vec<String>);
+
+impl Firewall {
+    fn new(group: u32, range: &str) -> Self {
+        let rule = format!("OUTPUT -m owner --gid-owner {group} -d {range} -j DROP");
+        let rule: Vec<_> = rule.split(' ').map(str::to_owned).collect();
+        succeed(Command::new("iptables").arg("-I").args(&rule));
+        Self(rule)
+    }
+}
+
+impl Drop for Firewall {
+    fn drop(&mut self) {
+        // A rule that stays does no harm to anybody: its group has no members.
+        let _ = Command::new("iptables").arg("-D").args(&self.0).status();
+    }
+}
+
+#[test]
+fn an_engine_without_a_route_is_reached_through_a_published_port() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        lab.serve_page(
+            "web",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--network-alias",
+                "web",
+            ],
+        );
+        let home = lab.docker(&[
+            "network",
+            "inspect",
+            "-f",
+            "{{range .IPAM.Config}}{{.Subnet}}{{end}}",
+            &net,
+        ]);
+        let pool = format!(
+            "{}.0.0/16",
+            home.split('.').take(2).collect::<Vec<_>>().join(".")
+        );
+        let group = 60_000 + std::process::id() % 5_000;
+        let _firewall = Firewall::new(group, &pool);
+        let served = Served::start_in_group(&lab, group);
+        let status = eventually("a tunnel", async || {
+            let status = served.json(&lab, &["status", "--wait", "20", "--json"]);
+            (status["tunnel"]["state"] == "running").then_some(status)
+        })
+        .await;
+        let address = status["tunnel"]["address"].as_str().unwrap();
+        assert!(address.starts_with("127.0.0.1:"), "{address}");
+        let proxy = format!("http://{}", status["gateway"].as_str().unwrap());
+        let page = succeed(Command::new("curl").args([
+            "-sS",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "",
+            "--proxy",
+            &proxy,
+            "http://web/",
+        ]));
+        assert_eq!(page, "hello from web");
     });
 }
