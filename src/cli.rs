@@ -46,12 +46,12 @@ struct Global {
         value_name = "NAME"
     )]
     instance: Instance,
-    /// The engine, such as `unix:///var/run/docker.sock` or `tcp://HOST:PORT`
-    // DOCKLINE_HOST comes after --context, so it is not this flag's own variable.
+    /// The engine, such as `unix:///var/run/docker.sock` or `tcp://HOST:PORT` [env: `DOCKLINE_HOST`, `DOCKER_HOST`]
+    // Their variables come after both flags, so they are not clap's.
     #[arg(long, global = true, value_name = "ENDPOINT")]
     host: Option<String>,
-    /// The docker context whose engine is meant
-    #[arg(long, global = true, env = "DOCKLINE_CONTEXT", value_name = "NAME")]
+    /// The docker context whose engine is meant [env: `DOCKLINE_CONTEXT`, `DOCKER_CONTEXT`]
+    #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
 }
 
@@ -115,10 +115,7 @@ impl From<docker::Error> for Failure {
 
 impl From<endpoint::EndpointError> for Failure {
     fn from(error: endpoint::EndpointError) -> Self {
-        match error {
-            endpoint::EndpointError::Nothing => Self::NoEngine(error.into()),
-            other => Self::Usage(other.into()),
-        }
+        Self::Usage(error.into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ impl Service {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let dir = config.runtime_dir.clone();
         let lock = runtime_dir::claim(&dir, &config.selector.instance)?;
-        let client = Client::new(&config.endpoint)?;
+        let client = Client::new(config.endpoint.clone());
         let dns = Dns::bind(config.dns).with_context(|| taken("--dns", config.dns))?;
         let gateway = Gateway::bind(config.gateway)
             .await
@@ -123,72 +123,92 @@ impl Service {
             map: map_rx.clone(),
         };
 
-        let mut parts = JoinSet::new();
+        // What others use ends first; then what keeps it working.
+        let retire = CancellationToken::new();
+        let mut parts = Parts::new();
         let token = stop.clone();
         parts.spawn(async move {
-            (
-                Part::Dns,
-                dns.run(map_rx, forwarder, token).await.map_err(Into::into),
-            )
+            let ended = dns.run(map_rx, forwarder, token).await;
+            (Part::Dns, ended.map(|()| None).map_err(Into::into))
         });
         let token = stop.clone();
         parts.spawn(async move {
             gateway.run(view, gateway_config, token).await;
-            (Part::Gateway, Ok(()))
+            (Part::Gateway, Ok(None))
         });
         let token = stop.clone();
         parts.spawn(async move {
-            (
-                Part::Control,
-                control.run(sources, token).await.map_err(Into::into),
-            )
+            let ended = control.run(sources, token).await;
+            (Part::Control, ended.map(|()| None).map_err(Into::into))
         });
-        let token = stop.clone();
+        let token = retire.clone();
         parts.spawn(async move {
             watcher.run(token).await;
-            (Part::Watcher, Ok(()))
+            (Part::Watcher, Ok(None))
         });
-        let mut tunnel = JoinSet::new();
-        tunnel.spawn(driver.run(tunnel_tx, stop.clone()));
-        supervise(parts, tunnel, stop).await
+        let token = retire.clone();
+        parts.spawn(async move { (Part::Tunnel, Ok(driver.run(tunnel_tx, token).await)) });
+        supervise(parts, stop, retire).await
     }
 }
 
-/// What runs beside the tunnel's driver, for the log.
-#[derive(Clone, Copy, Debug)]
+/// What runs, for as long as the service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Dns,
     Gateway,
     Control,
     Watcher,
+    Tunnel,
 }
+
+impl Part {
+    /// Whether it is there for others, and so ends before what it relies on.
+    fn is_front(self) -> bool {
+        matches!(self, Self::Dns | Self::Gateway | Self::Control)
+    }
+}
+
+type Parts = JoinSet<(Part, anyhow::Result<Option<Leftover>>)>;
 
 /// Waits for the end. A part that ends before it was told to stops the others, and makes the outcome an error.
 async fn supervise(
-    mut parts: JoinSet<(Part, anyhow::Result<()>)>,
-    mut tunnel: JoinSet<Option<Leftover>>,
+    mut parts: Parts,
     stop: CancellationToken,
+    retire: CancellationToken,
 ) -> anyhow::Result<Option<Leftover>> {
+    let mut fronts = 3;
     let mut outcome = Ok(());
+    let mut leftover = None;
     while let Some(ended) = parts.join_next().await {
         let early = !stop.is_cancelled();
         stop.cancel();
         let failure = match ended {
-            Ok((part, Err(error))) => Some(error.context(format!("{part:?} ended"))),
-            Ok((part, Ok(()))) if early => Some(anyhow::anyhow!("{part:?} ended by itself")),
-            Ok((_, Ok(()))) => None,
-            Err(panic) => Some(panic.into()),
+            Ok((part, result)) => {
+                fronts = usize::saturating_sub(fronts, usize::from(part.is_front()));
+                match result {
+                    Err(error) => Some(error.context(format!("{part:?} ended"))),
+                    Ok(_) if early => Some(anyhow::anyhow!("{part:?} ended by itself")),
+                    Ok(stays) => {
+                        leftover = leftover.or(stays);
+                        None
+                    }
+                }
+            }
+            // Which one it was, is not known: none is waited for any more.
+            Err(panic) => {
+                fronts = 0;
+                Some(panic.into())
+            }
         };
+        if fronts == 0 {
+            retire.cancel();
+        }
         // The first failure is the cause; what follows from it is not news.
         if let (Ok(()), Some(failure)) = (&outcome, failure) {
             outcome = Err(failure);
         }
     }
-    let leftover = match tunnel.join_next().await {
-        Some(Ok(leftover)) => leftover,
-        Some(Err(panic)) => bail!(panic),
-        None => None,
-    };
     outcome.map(|()| leftover)
 }
 

@@ -40,7 +40,7 @@ pub enum Error {
     NoImage(String),
     /// Something else has the tunnel's name.
     #[error(
-        "a container named {0} exists and is not dockline's; rename it, or use another --instance"
+        "something named {0} exists in the engine and is not dockline's; rename it, or use another --instance"
     )]
     NameTaken(String),
     /// No free range was found for the home network.

@@ -30,7 +30,7 @@ struct Removed {
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     refuse_while_running(global).await?;
-    let client = Client::new(&global.endpoint()?)?;
+    let client = Client::new(global.endpoint()?);
     client.negotiate().await?;
     let own = format!("{INSTANCE}={}", global.instance);
     let owner = if flags.all_instances { INSTANCE } else { &own };

@@ -4,6 +4,7 @@
 //! `Host` headers only and refuses what a browser sends from another site, so no page on the web can read it.
 
 mod handlers;
+mod listen;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -87,13 +88,10 @@ impl Control {
                 stop: stop.clone(),
             });
         let guarded = api.clone().layer(middleware::from_fn(refuse_strangers));
-        let tcp =
-            axum::serve(self.tcp, guarded).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let socket = axum::serve(self.socket, api).with_graceful_shutdown(stop.cancelled_owned());
-        let outcome = tokio::try_join!(tcp.into_future(), socket.into_future());
-        let removed = std::fs::remove_file(&self.path);
-        outcome?;
-        removed
+        let tcp = listen::serve(self.tcp, guarded, &stop);
+        let socket = listen::serve(self.socket, api, &stop);
+        tokio::join!(tcp, socket);
+        std::fs::remove_file(&self.path)
     }
 }
 

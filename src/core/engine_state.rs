@@ -22,7 +22,7 @@ pub struct EngineState {
     pub info: Option<EngineInfo>,
     /// Whether its events are being read.
     pub connected: bool,
-    /// Whether the map was complete at least once.
+    /// Whether the map is complete: everything was looked at since the last gap.
     pub synced: bool,
     /// Full listings so far.
     pub resyncs: u64,

@@ -81,6 +81,21 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// An attachment of which nothing is known but that it is there.
+    pub fn bare(network: NetworkId) -> Self {
+        Self {
+            network,
+            endpoint_id: String::new(),
+            ipv4: None,
+            ipv6: None,
+            gateway4: false,
+            gateway6: false,
+            dns_names: None,
+            aliases: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
     /// Both addresses, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
         let v4 = self.ipv4.map(IpAddr::V4);
@@ -109,8 +124,8 @@ pub struct Container {
     pub extra_hosts: Vec<String>,
     /// `Config.StopSignal`, normalised to a number where it is a known name; SIGTERM by default.
     pub stop_signal: u8,
-    /// `Config.StopTimeout` in seconds; the engine's default is 10.
-    pub stop_timeout: u32,
+    /// `Config.StopTimeout` in seconds, 10 by default; nothing if the engine waits for ever.
+    pub stop_timeout: Option<u32>,
 }
 
 impl Container {

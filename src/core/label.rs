@@ -84,6 +84,11 @@ impl Selector {
         }
     }
 
+    /// Whether one of these labels can make a container watched.
+    pub fn depends_on(&self, keys: &[&str]) -> bool {
+        self.matches.iter().any(|m| keys.contains(&m.key.as_str()))
+    }
+
     /// Tells what a container with these labels is.
     pub fn part(&self, labels: &Labels) -> Part {
         let own = labels

@@ -7,6 +7,7 @@
 mod tests;
 mod view;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -108,10 +109,25 @@ impl NetworkMap {
         endpoints.unwrap_or_default().iter().map(|e| &e.network)
     }
 
-    /// The network whose range holds `address`.
+    /// The network that `address` is on. Where ranges overlap: the one on which a container has it, else a watched one.
+    ///
+    /// The ranges of macvlan and ipvlan networks are those of the LAN, where most addresses are no container's: unless
+    /// such a network is watched, only its containers' addresses are on it.
     pub fn network_of(&self, address: IpAddr) -> Option<&NetworkView> {
-        let holds = |view: &&NetworkView| view.network().contains(address);
-        self.networks.values().map(Arc::as_ref).find(holds)
+        let views = self.networks.values().map(Arc::as_ref);
+        let on = views
+            .filter(|view| view.network().contains(address))
+            .filter(|view| {
+                let is_lan = matches!(view.network().driver.as_str(), "macvlan" | "ipvlan");
+                !is_lan || view.is_watched() || view.owner(address).is_some()
+            });
+        on.max_by_key(|view| {
+            (
+                view.owner(address).is_some(),
+                view.is_watched(),
+                Reverse(&view.network().id),
+            )
+        })
     }
 
     /// The container whose endpoints `id` uses: itself, or the one whose network namespace it shares.

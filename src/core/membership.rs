@@ -4,20 +4,17 @@
 //! stop. It is left at the stop signal of the last one, because by the time that one is gone `compose down` is
 //! already looking whether the network is empty (measured: from then on the race cannot be won).
 
+mod attachment;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+pub use attachment::{Attachment, attachments};
 
-use super::id::NetworkId;
-use super::inventory::Network;
+use super::id::{ContainerId, NetworkId};
+use super::inventory::{Known, Network};
 use super::map::NetworkMap;
-
-/// How many addresses are looked at from the top of a range: more than any tunnel needs, and bounded.
-const MAX_TRIED: usize = 256;
 
 /// What to do about the tunnel's networks. Leaving comes first: somebody may be waiting to remove the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +33,7 @@ impl Plan {
 }
 
 /// Why the tunnel cannot be on a network, although a watched container is.
-fn obstacle(network: &Network) -> Option<&'static str> {
+pub(crate) fn obstacle(network: &Network) -> Option<&'static str> {
     match network.driver.as_str() {
         "host" | "null" => Some("it is not a network of its own"),
         "bridge" if !network.icc => {
@@ -54,27 +51,49 @@ pub fn wanted(map: &NetworkMap) -> BTreeSet<NetworkId> {
 }
 
 /// What must be done so that the tunnel is on the wanted networks, its home, and no other.
-///
-/// The default bridge is never left: it cannot be removed, so nobody waits for that, and what was told the
-/// tunnel's address there would lose it.
 pub fn plan(map: &NetworkMap, home: &NetworkId) -> Plan {
     let wanted = wanted(map);
     let joined: BTreeSet<_> = map.joined().cloned().collect();
-    let stays = |id: &NetworkId| {
-        id == home
-            || map
-                .networks()
-                .get(id)
-                .is_some_and(|view| view.network().default_bridge)
-    };
+    let given_up = joined
+        .difference(&wanted)
+        .filter(|id| !stays(map, home, id));
     Plan {
-        leave: joined
-            .difference(&wanted)
-            .filter(|id| !stays(id))
-            .cloned()
-            .collect(),
+        leave: given_up.cloned().collect(),
         join: wanted.difference(&joined).cloned().collect(),
     }
+}
+
+/// The default bridge is never left: it cannot be removed, so nobody waits for that, and what was told the tunnel's
+/// address there would lose it.
+fn stays(map: &NetworkMap, home: &NetworkId, id: &NetworkId) -> bool {
+    id == home
+        || map
+            .networks()
+            .get(id)
+            .is_some_and(|view| view.network().default_bridge)
+}
+
+/// The networks to leave when the service ends and its tunnel stays: those without a running container for which
+/// `depends` holds, in its own network namespace or in another's.
+pub fn farewell(
+    map: &NetworkMap,
+    home: &NetworkId,
+    depends: impl Fn(&Known) -> bool,
+) -> Vec<NetworkId> {
+    let users = || map.watched_containers().filter(|k| depends(k));
+    let used = |id: &NetworkId| {
+        let mut owners = users().filter_map(|k| map.network_owner(&k.container.id));
+        owners.any(|k| k.container.endpoint(id).is_some())
+    };
+    let joined = map.joined().filter(|id| !stays(map, home, id) && !used(id));
+    joined.cloned().collect()
+}
+
+/// Whether the tunnel runs, as that container, at home; with the id of its endpoint there, which changes when it is
+/// started anew.
+pub fn at_home<'a>(map: &'a NetworkMap, tunnel: &ContainerId, home: &NetworkId) -> Option<&'a str> {
+    let known = map.tunnel().filter(|k| k.container.id == *tunnel)?;
+    Some(&known.container.endpoint(home)?.endpoint_id)
 }
 
 /// Watched networks that the tunnel keeps off, with the reason, for people.
@@ -85,33 +104,4 @@ pub fn obstacles(map: &NetworkMap) -> Vec<(&Network, &'static str)> {
     views
         .filter_map(|view| Some((view.network(), obstacle(view.network())?)))
         .collect()
-}
-
-/// The address to ask for on a network, or nothing where the engine's own choice is best.
-///
-/// Only ranges given by the user allow static addresses, and only there can a container come and find its own
-/// taken; the highest free address is the one least likely to be wanted. `taken` are the addresses in use or
-/// reserved by a container's configuration. Whether a range was given by the user, the engine does not say: where
-/// it refuses, the caller connects without an address.
-pub fn static_address(network: &Network, taken: &BTreeSet<IpAddr>) -> Option<Ipv4Addr> {
-    if network.driver != "bridge" || network.default_bridge {
-        return None;
-    }
-    let (subnet, range) = network.subnets.iter().find_map(|subnet| match subnet.net {
-        IpNet::V4(net) => Some((subnet, net)),
-        IpNet::V6(_) => None,
-    })?;
-    let free = |address: &Ipv4Addr| {
-        let ip = IpAddr::V4(*address);
-        subnet.gateway != Some(ip) && !subnet.reserved.contains(&ip) && !taken.contains(&ip)
-    };
-    from_the_top(range).find(free)
-}
-
-/// The host addresses of a range from the highest down, without its broadcast and network addresses. Where the
-/// gateway was not given, the engine takes the first: that one is left out too.
-fn from_the_top(range: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
-    let first = u32::from(range.network()).saturating_add(2);
-    let last = u32::from(range.broadcast()).saturating_sub(1);
-    (first..=last).rev().take(MAX_TRIED).map(Ipv4Addr::from)
 }

@@ -110,7 +110,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
         endpoints: Vec::new(),
         extra_hosts: Vec::new(),
         stop_signal: 15,
-        stop_timeout: 10,
+        stop_timeout: Some(10),
     };
     for word in words {
         match word.split_once('=') {

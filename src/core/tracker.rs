@@ -3,7 +3,8 @@
 //! List, then watch, level-triggered: an event says *look again*. Three kinds of event are taken at their word,
 //! because they arrive in order and only take away (`disconnect`, `die`, `destroy`); if one is older than
 //! something already seen of that container, it too only says *look again*. A listing repairs whatever was
-//! missed. The caller runs the fetches from [`Tracker::next_fetch`] and reports every outcome; what it may
+//! missed. It may lag behind the events: of what it shows, nothing that something happened to since it was asked
+//! for counts, and what it shows to differ is inspected before it is believed. The caller runs the fetches from [`Tracker::next_fetch`] and reports every outcome; what it may
 //! build from [`Tracker::inventory`] is complete once [`Tracker::is_synced`].
 //!
 //! Time comes in as values, so that every race can be played in a test.
@@ -12,6 +13,7 @@ mod apply;
 mod entries;
 mod event;
 mod queue;
+mod stopping;
 #[cfg(test)]
 mod tests;
 
@@ -24,18 +26,13 @@ pub use queue::Fetch;
 
 use self::entries::Entries;
 use self::queue::{Queue, Worth};
+use self::stopping::stops;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Container, Inventory, Known, Listing, Network, RunState};
 use super::label::Selector;
 
-/// Added to a container's stop timeout before a stop signal counts as survived: the engine's own teardown takes
-/// up to about half a second on a busy machine, measured.
-const STOP_MARGIN: Duration = Duration::from_secs(3);
-/// SIGKILL stops any container, whatever its stop signal.
-const SIGKILL: u8 = 9;
-/// Events kept while a listing is under way. The engine's own ring holds 256 and a subscriber's queue 1,024;
-/// beyond this a further listing is cheaper than the backlog.
-const MAX_BUFFERED: usize = 4096;
+/// How long the first picture waits for inspects. One that blocks on a slow start comes later.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// How closely a listing is followed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +43,17 @@ enum Depth {
     Differences,
 }
 
+/// A listing that was asked for.
+#[derive(Debug)]
+struct Pending {
+    depth: Depth,
+    /// Whether nothing was heard for a whole interval before it.
+    silent: bool,
+    /// What something happened to since.
+    containers: BTreeSet<ContainerId>,
+    networks: BTreeSet<NetworkId>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Tracker {
@@ -53,10 +61,14 @@ pub struct Tracker {
     entries: Entries,
     inventory: Inventory,
     queue: Queue,
-    buffered: Vec<Event>,
-    /// Set while a listing is awaited.
-    listing: Option<Depth>,
+    listing: Option<Pending>,
     listed: bool,
+    /// Until when the first picture waits for inspects.
+    first_look: Option<Instant>,
+    /// Whether an event was heard since the last check.
+    heard: bool,
+    /// Whether a check found what a silent event stream should have told.
+    stalled: bool,
     stops: BTreeSet<(Instant, ContainerId)>,
 }
 
@@ -68,9 +80,11 @@ impl Tracker {
             entries: Entries::default(),
             inventory: Inventory::default(),
             queue: Queue::default(),
-            buffered: Vec::new(),
             listing: None,
             listed: false,
+            first_look: None,
+            heard: false,
+            stalled: false,
             stops: BTreeSet::new(),
         }
     }
@@ -87,15 +101,20 @@ impl Tracker {
 
     /// Whether the picture is complete: listed since the last gap, and everything listed looked at once.
     pub fn is_synced(&self) -> bool {
-        self.listed && self.listing != Some(Depth::Full) && !self.queue.is_awaiting()
+        self.listed && !self.queue.is_awaiting()
     }
 
     /// The event stream is subscribed to (again): whatever happened before was missed.
     pub fn subscribed(&mut self) {
         self.queue.clear();
-        self.buffered.clear();
         self.listed = false;
+        self.stalled = false;
         self.list(Depth::Full);
+    }
+
+    /// Whether the event stream has gone silent: something happened that it did not tell.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
     }
 
     /// Asks for a listing that is compared with what is known.
@@ -106,50 +125,62 @@ impl Tracker {
     }
 
     fn list(&mut self, depth: Depth) {
-        self.listing = Some(depth);
+        let heard = std::mem::take(&mut self.heard);
+        self.listing = Some(Pending {
+            depth,
+            silent: !heard && depth == Depth::Differences,
+            containers: BTreeSet::new(),
+            networks: BTreeSet::new(),
+        });
         self.queue.request(Fetch::Listing);
     }
 
-    /// The next thing to ask the engine for.
-    pub fn next_fetch(&mut self) -> Option<Fetch> {
-        self.queue.next()
+    /// The next thing to ask the engine for. A container's inspect may take as long as its start, so the caller
+    /// says how many more of them it has room for.
+    pub fn next_fetch(&mut self, inspects: bool) -> Option<Fetch> {
+        self.queue.next(inspects)
     }
 
     /// When [`Self::tick`] has something to do.
     pub fn next_tick(&self) -> Option<Instant> {
         let stop = self.stops.first().map(|(at, _)| *at);
-        self.queue.next_retry().into_iter().chain(stop).min()
+        let first_look = self.first_look.filter(|_| self.queue.is_awaiting());
+        let others = self.queue.next_retry().into_iter().chain(first_look);
+        others.chain(stop).min()
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, now: Instant) {
         self.queue.retry_due(now);
-        while self.stops.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, id)) = self.stops.pop_first() else {
-                return;
-            };
-            if self.set_stopping(&id, false) {
-                self.queue.request(Fetch::Container(id));
-            }
+        if self.first_look.is_some_and(|at| at <= now) {
+            self.first_look = None;
+            self.queue.stop_awaiting();
         }
+        self.count_survivors(now);
     }
 
-    /// A fetch did not work; it is tried again later.
-    pub fn failed(&mut self, fetch: Fetch, now: Instant) {
-        self.queue.failed(fetch, now);
+    /// A fetch did not work; it is tried again later. False if nothing can be known without it.
+    pub fn failed(&mut self, fetch: Fetch, now: Instant) -> bool {
+        if fetch != Fetch::Listing {
+            self.queue.failed(fetch, now);
+            return true;
+        }
+        self.queue.forget(&fetch);
+        let pending = self.listing.take();
+        pending.is_some_and(|p| p.depth == Depth::Differences)
     }
 
     /// The engine's answer to [`Fetch::Listing`].
     pub fn listed(&mut self, listing: Listing, now: Instant) {
-        if self.queue.answered(&Fetch::Listing) != Worth::Fresh {
+        self.queue.answered(&Fetch::Listing);
+        let Some(pending) = self.listing.take() else {
             return;
+        };
+        if pending.depth == Depth::Full {
+            self.listed = true;
+            self.first_look = Some(now + FIRST_LOOK);
         }
-        let depth = self.listing.take().unwrap_or(Depth::Full);
-        self.apply_listing(listing, depth);
-        self.listed = true;
-        for event in std::mem::take(&mut self.buffered) {
-            self.apply(event, now);
-        }
+        self.apply_listing(listing, &pending);
     }
 
     /// The engine's answer to [`Fetch::Container`]; `None` if there is no such container.
@@ -176,43 +207,12 @@ impl Tracker {
         }
     }
 
-    /// Something happened.
-    pub fn observe(&mut self, event: Event, now: Instant) {
-        if self.listed && self.listing.is_none() {
-            return self.apply(event, now);
-        }
-        if self.buffered.len() >= MAX_BUFFERED {
-            self.buffered.clear();
-            self.list(Depth::Full);
-        }
-        self.buffered.push(event);
-    }
-
     fn change(&mut self, id: &ContainerId, change: impl FnOnce(&mut Container)) {
         let Some(mut known) = self.inventory.containers().get(id).cloned() else {
             return;
         };
         change(Arc::make_mut(&mut known.container));
         self.inventory.put_container(known);
-    }
-
-    /// Sets the mark; true if it was different.
-    fn set_stopping(&mut self, id: &ContainerId, stopping: bool) -> bool {
-        if !stopping {
-            self.stops.retain(|(_, other)| other != id);
-        }
-        let Some(known) = self.inventory.containers().get(id) else {
-            return false;
-        };
-        if known.stopping == stopping {
-            return false;
-        }
-        let known = Known {
-            stopping,
-            ..known.clone()
-        };
-        self.inventory.put_container(known);
-        true
     }
 
     fn look_if_relevant(&mut self, id: &ContainerId) {
@@ -232,7 +232,14 @@ impl Tracker {
             .set_lender(&id, container.network_mode.lender().filter(|_| running));
         if self.entries.is_relevant(&id) {
             let known = self.inventory.containers().get(&id);
-            let stopping = running && known.is_some_and(|k| k.stopping);
+            let told = self
+                .entries
+                .signal(&id)
+                .filter(|(signal, _)| stops(&container, *signal));
+            let stopping = running && (told.is_some() || known.is_some_and(|k| k.stopping));
+            if let Some((_, at)) = told.filter(|_| stopping) {
+                self.expect_stop(&container, at);
+            }
             let container = Arc::new(container);
             self.inventory.put_container(Known {
                 container,

@@ -1,10 +1,11 @@
 //! What is known of the tunnel: its stage, and how to reach it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::id::ContainerId;
+use super::id::{ContainerId, NetworkId};
 
 /// Where the tunnel stands. The words are promised to users (`tunnel.state` of `status`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,4 +77,6 @@ pub struct TunnelState {
     pub socks: Option<SocksAccess>,
     /// Why it failed, or what was lost on the way (say, IPv6 on the home network).
     pub problem: Option<String>,
+    /// Wanted networks that the engine would not let it join, and the engine's words.
+    pub refused: BTreeMap<NetworkId, String>,
 }

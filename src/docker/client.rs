@@ -8,6 +8,7 @@ mod labelled;
 mod networks;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -28,7 +29,7 @@ pub(super) const TRANSPORT_DEADLINE: Duration = Duration::from_secs(120);
 /// For what the engine answers from memory: milliseconds when it is well.
 const QUICK: Duration = Duration::from_secs(10);
 /// For a container's inspect, which waits for a start or a restart under way.
-const INSPECT: Duration = Duration::from_secs(60);
+const INSPECT: Duration = Duration::from_secs(30);
 
 /// For what changes the engine's state: start, stop, connect. Seconds on a very busy machine.
 const SLOW: Duration = Duration::from_secs(60);
@@ -53,46 +54,38 @@ const ACTIONS: [&str; 13] = [
 /// A connection to an engine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    docker: Docker,
-    endpoint: String,
+    endpoint: Endpoint,
+    shown: String,
+    /// Made at the first call for which the engine is there: bollard refuses a socket that does not exist yet.
+    docker: Arc<OnceLock<Docker>>,
 }
 
 impl Client {
-    /// Prepares a client. Nothing is sent before the first call.
-    pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
-        let shown = endpoint.to_string();
-        let seconds = TRANSPORT_DEADLINE.as_secs();
-        let version = bollard::API_DEFAULT_VERSION;
-        let docker = match endpoint {
-            Endpoint::Unix(path) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), seconds, version)
-            }
-            Endpoint::Tcp(address) => Docker::connect_with_http(address, seconds, version),
-            Endpoint::Tls(address, files) => Docker::connect_with_ssl(
-                address,
-                &files.key,
-                &files.cert,
-                &files.ca,
-                seconds,
-                version,
-            ),
-            Endpoint::Pipe(pipe) => pipe_client(pipe, seconds),
-        };
-        let docker = docker.map_err(|e| Error::from_bollard(e, &shown))?;
-        Ok(Self {
-            docker,
-            endpoint: shown,
-        })
+    /// Prepares a client. Nothing is opened or sent before the first call.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            shown: endpoint.to_string(),
+            endpoint,
+            docker: Arc::default(),
+        }
+    }
+
+    fn docker(&self) -> Result<&Docker, Error> {
+        if let Some(docker) = self.docker.get() {
+            return Ok(docker);
+        }
+        let made = open(&self.endpoint).map_err(|e| Error::from_bollard(e, &self.shown))?;
+        Ok(self.docker.get_or_init(|| made))
     }
 
     /// Agrees on an API version, and asks the engine who it is.
     pub async fn negotiate(&self) -> Result<EngineInfo, Error> {
-        self.within(QUICK, self.docker.clone().negotiate_version())
+        self.within(QUICK, self.docker()?.clone().negotiate_version())
             .await?;
-        let info = self.within(QUICK, self.docker.info()).await?;
+        let info = self.within(QUICK, self.docker()?.info()).await?;
         Ok(EngineInfo {
             version: info.server_version.unwrap_or_default(),
-            api_version: self.docker.client_version().to_string(),
+            api_version: self.docker()?.client_version().to_string(),
             arch: convert::architecture(&info.architecture.unwrap_or_default()).to_owned(),
             os: info.os_type.unwrap_or_default(),
             clock: info
@@ -105,7 +98,12 @@ impl Client {
 
     /// Where the engine is.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.shown
+    }
+
+    /// Succeeds if the engine answers (`GET /_ping`).
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.within(QUICK, self.docker()?.ping()).await.map(drop)
     }
 
     /// All containers and all networks.
@@ -114,10 +112,10 @@ impl Client {
             all: true,
             ..Default::default()
         };
-        let containers = self.within(QUICK, self.docker.list_containers(Some(all)));
+        let containers = self.within(QUICK, self.docker()?.list_containers(Some(all)));
         let networks = self.within(
             QUICK,
-            self.docker.list_networks(None::<ListNetworksOptions>),
+            self.docker()?.list_networks(None::<ListNetworksOptions>),
         );
         let (containers, networks) = tokio::try_join!(containers, networks)?;
         Ok(Listing {
@@ -131,20 +129,23 @@ impl Client {
 
     /// One container, if it exists.
     pub async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, Error> {
-        let call = self.docker.inspect_container(id.as_str(), None);
+        let call = self.docker()?.inspect_container(id.as_str(), None);
         let found = found(self.within(INSPECT, call).await)?;
         Ok(found.and_then(convert::container))
     }
 
     /// One network, if it exists.
     pub async fn inspect_network(&self, id: &NetworkId) -> Result<Option<Network>, Error> {
-        let call = self.docker.inspect_network(id.as_str(), None);
+        let call = self.docker()?.inspect_network(id.as_str(), None);
         let found = found(self.within(QUICK, call).await)?;
         Ok(found.and_then(convert::inspected_network))
     }
 
     /// The events since `clock` (the engine's), then live ones, until the engine ends the stream.
-    pub fn events(&self, clock: u64) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
+    pub fn events(
+        &self,
+        clock: u64,
+    ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
         let filters = BTreeMap::from([
             (
                 "type".to_owned(),
@@ -161,8 +162,9 @@ impl Client {
             until: None,
             filters: Some(filters.into_iter().collect()),
         };
-        let endpoint = self.endpoint.clone();
-        self.docker
+        let endpoint = self.shown.clone();
+        let stream = self
+            .docker()?
             .events(Some(options))
             .filter_map(move |message| {
                 let event = match message {
@@ -170,7 +172,8 @@ impl Client {
                     Err(error) => Some(Err(Error::from_bollard(error, &endpoint))),
                 };
                 std::future::ready(event)
-            })
+            });
+        Ok(stream)
     }
 
     async fn within<T>(
@@ -179,9 +182,29 @@ impl Client {
         call: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, Error> {
         match tokio::time::timeout(deadline, call).await {
-            Ok(answer) => answer.map_err(|e| Error::from_bollard(e, &self.endpoint)),
+            Ok(answer) => answer.map_err(|e| Error::from_bollard(e, &self.shown)),
             Err(_) => Err(Error::Timeout(deadline)),
         }
+    }
+}
+
+fn open(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
+    let seconds = TRANSPORT_DEADLINE.as_secs();
+    let version = bollard::API_DEFAULT_VERSION;
+    match endpoint {
+        Endpoint::Unix(path) => {
+            Docker::connect_with_unix(&path.to_string_lossy(), seconds, version)
+        }
+        Endpoint::Tcp(address) => Docker::connect_with_http(address, seconds, version),
+        Endpoint::Tls(address, files) => Docker::connect_with_ssl(
+            address,
+            &files.key,
+            &files.cert,
+            &files.ca,
+            seconds,
+            version,
+        ),
+        Endpoint::Pipe(pipe) => pipe_client(pipe, seconds),
     }
 }
 

@@ -88,10 +88,11 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
             .as_deref()
             .and_then(signal)
             .unwrap_or(SIGTERM),
-        stop_timeout: config
-            .stop_timeout
-            .and_then(|t| u32::try_from(t).ok())
-            .unwrap_or(STOP_TIMEOUT),
+        // -1 stands for ever.
+        stop_timeout: match config.stop_timeout {
+            None => Some(STOP_TIMEOUT),
+            Some(seconds) => u32::try_from(seconds).ok(),
+        },
     })
 }
 
@@ -160,7 +161,7 @@ pub(super) fn signal(text: &str) -> Option<u8> {
     if let Some(offset) = name.strip_prefix("RTMIN") {
         let offset = offset.strip_prefix('+').unwrap_or("0");
         // Docker counts from the C library's SIGRTMIN, which is 34.
-        return Some(34 + offset.parse::<u8>().ok()?);
+        return offset.parse::<u8>().ok()?.checked_add(34);
     }
     let number = match name {
         "HUP" => 1,

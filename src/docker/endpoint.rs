@@ -79,9 +79,6 @@ pub enum EndpointError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nothing is set and no socket was found.
-    #[error("no engine found; start Docker, or name it with --host or DOCKER_HOST")]
-    Nothing,
 }
 
 /// The parts of the environment that say where the engine is. Read once, in `cli`.
@@ -122,7 +119,7 @@ impl Surroundings {
     }
 }
 
-/// Finds the engine: `--host`, `--context`, `DOCKLINE_HOST`, `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context,
+/// Finds the engine: `--host`, `--context`, `DOCKLINE_HOST`, `DOCKLINE_CONTEXT`, `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context,
 /// then the first well-known socket that exists.
 pub fn find(
     host: Option<&str>,
@@ -136,10 +133,14 @@ pub fn find(
     if let Some(context) = context {
         return from_context(context, config.as_deref(), surroundings);
     }
-    for variable in ["DOCKLINE_HOST", "DOCKER_HOST"] {
-        if let Some(host) = surroundings.get(variable) {
-            return parse(host, surroundings.tls());
-        }
+    if let Some(host) = surroundings.get("DOCKLINE_HOST") {
+        return parse(host, surroundings.tls());
+    }
+    if let Some(context) = surroundings.get("DOCKLINE_CONTEXT") {
+        return from_context(context, config.as_deref(), surroundings);
+    }
+    if let Some(host) = surroundings.get("DOCKER_HOST") {
+        return parse(host, surroundings.tls());
     }
     let current = config.as_deref().and_then(context::current);
     let named = surroundings
@@ -148,9 +149,12 @@ pub fn find(
         .or(current);
     match named {
         Some(name) => from_context(&name, config.as_deref(), surroundings),
-        None => well_known(surroundings),
+        None => Ok(well_known(surroundings)),
     }
 }
+
+/// Where Docker Engine listens on unix systems.
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 fn from_context(
     name: &str,
@@ -158,7 +162,7 @@ fn from_context(
     surroundings: &Surroundings,
 ) -> Result<Endpoint, EndpointError> {
     if name == "default" {
-        return well_known(surroundings);
+        return Ok(well_known(surroundings));
     }
     let folder = config.ok_or_else(|| EndpointError::NoContext(name.to_owned()))?;
     let found = context::load(folder, name)?;
@@ -193,18 +197,18 @@ fn with_port(address: &str, port: u16) -> String {
     }
 }
 
-/// Sockets of engines that listen without being named.
-fn well_known(surroundings: &Surroundings) -> Result<Endpoint, EndpointError> {
+/// The socket of an engine that listens without being named; Docker's own where none is there yet.
+fn well_known(surroundings: &Surroundings) -> Endpoint {
     if cfg!(windows) {
-        return Ok(Endpoint::Pipe("//./pipe/docker_engine".to_owned()));
+        return Endpoint::Pipe("//./pipe/docker_engine".to_owned());
     }
     let candidates = well_known_paths(surroundings);
     let found = candidates.into_iter().find(|path| path.exists());
-    found.map(Endpoint::Unix).ok_or(EndpointError::Nothing)
+    Endpoint::Unix(found.unwrap_or_else(|| PathBuf::from(DOCKER_SOCKET)))
 }
 
 fn well_known_paths(surroundings: &Surroundings) -> Vec<PathBuf> {
-    let mut paths = vec![PathBuf::from("/var/run/docker.sock")];
+    let mut paths = vec![PathBuf::from(DOCKER_SOCKET)];
     let runtime = surroundings.get("XDG_RUNTIME_DIR").map(PathBuf::from);
     paths.extend(runtime.as_ref().map(|dir| dir.join("docker.sock")));
     if let Some(home) = surroundings.home() {

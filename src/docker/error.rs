@@ -32,6 +32,9 @@ pub enum Error {
     /// No answer within the deadline.
     #[error("no answer from the engine within {0:?}")]
     Timeout(Duration),
+    /// The event stream says nothing of what happens.
+    #[error("the engine's event stream has gone silent")]
+    Stalled,
     /// An answer that is not what the API documents.
     #[error("understand the engine's answer")]
     Unexpected(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,8 +53,34 @@ impl Error {
             Self::Unreachable { .. }
             | Self::Certificates { .. }
             | Self::Timeout(_)
+            | Self::Stalled
             | Self::Unexpected(_) => None,
         }
+    }
+
+    /// Whether an address that was asked for is in use.
+    pub fn is_address_taken(&self) -> bool {
+        self.says("already in use")
+    }
+
+    /// Whether the network's range is the engine's own, where no address can be asked for.
+    pub fn is_address_not_allowed(&self) -> bool {
+        self.says("user configured subnets") || self.says("user specified IP address")
+    }
+
+    /// Whether the container is on that network already.
+    pub fn is_already_connected(&self) -> bool {
+        self.says("already exists in network") || self.says("already attached")
+    }
+
+    /// Whether the container is not on that network.
+    pub fn is_not_connected(&self) -> bool {
+        self.is_not_found() || self.says("is not connected")
+    }
+
+    /// The engine has no codes for these; its words have been the same since 1.10.
+    fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.contains(words))
     }
 
     pub(super) fn from_bollard(error: bollard::errors::Error, endpoint: &str) -> Self {

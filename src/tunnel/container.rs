@@ -12,15 +12,24 @@ use super::{Asked, Error, SOCKS_PORT, probe};
 use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
 use crate::core::tunnel_state::{Secret, SocksAccess};
-use crate::docker::Client;
 use crate::docker::client::{TunnelFacts, TunnelSpec};
+use crate::docker::{self, Client};
 
 const SECRET: &str = "DOCKLINE_SECRET";
 const HOME: &str = "DOCKLINE_HOME";
 /// From start to an answer: milliseconds on a quiet machine.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// Seconds that the tunnel may take to stop by itself, as its program does.
+const STOP_GRACE: i32 = 4;
 /// How long a home address that refuses is tried before the published port is: it refuses while the program starts.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+
+/// When the container was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Before,
+    Now,
+}
 
 /// A tunnel that answers.
 #[derive(Debug)]
@@ -40,12 +49,15 @@ pub(super) async fn ensure(
 ) -> Result<Tunnel, Error> {
     let home = home::ensure(client, instance).await?;
     let adopted = adopt(client, instance, image, &home).await?;
-    let (id, secret) = match adopted {
-        Some(adopted) => adopted,
-        None => create(client, instance, image, &home, None).await?,
+    let ((id, secret), made) = match adopted {
+        Some(adopted) => (adopted, Made::Before),
+        None => (
+            create(client, instance, image, &home, None).await?,
+            Made::Now,
+        ),
     };
     let direct = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
-    let address = match answer(direct, &secret).await {
+    let address = match answer(direct, &secret, made).await {
         Ok(()) => direct,
         Err(error) => return publish(client, instance, image, home, direct, error).await,
     };
@@ -94,7 +106,9 @@ async fn publish(
     };
     let secret = Secret::new(secret);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    answer(address, &secret).await.map_err(silent)?;
+    answer(address, &secret, Made::Before)
+        .await
+        .map_err(silent)?;
     Ok(up(
         ContainerId::from(facts.id),
         image,
@@ -102,6 +116,28 @@ async fn publish(
         address,
         secret,
     ))
+}
+
+/// Removes the tunnel and its home, and what a bring-up that was cut short left of them.
+pub(super) async fn remove(client: &Client, instance: &Instance) -> Result<(), Error> {
+    let own = format!("{INSTANCE}={instance}");
+    let tunnel = format!("{ROLE}={ROLE_TUNNEL}");
+    for container in client
+        .labelled_containers(&[&own, &tunnel])
+        .await
+        .asked("list containers")?
+    {
+        let id = ContainerId::from(&container.id);
+        if let Err(error) = client.stop(&id, STOP_GRACE).await {
+            // It goes all the same.
+            tracing::debug!(%error, "tunnel did not stop by itself");
+        }
+        client
+            .remove(&container.id)
+            .await
+            .asked("remove the tunnel")?;
+    }
+    home::remove(client, instance).await
 }
 
 async fn inspect(client: &Client, name: &str) -> Result<Option<TunnelFacts>, Error> {
@@ -129,14 +165,28 @@ async fn adopt(
     let at_home = facts.networks.get(&instance.home_name()) == Some(&home.id);
     let current = facts.image == image && facts.environment.get(HOME) == Some(&home.listed());
     let secret = facts.environment.get(SECRET).filter(|_| current && at_home);
-    if let Some(secret) = secret
-        && (facts.running || client.start(&id).await.is_ok())
-    {
-        return Ok(Some((id, Secret::new(secret))));
+    if let Some(secret) = secret {
+        let started = if facts.running {
+            Ok(())
+        } else {
+            client.start(&id).await
+        };
+        match started {
+            Ok(()) => return Ok(Some((id, Secret::new(secret)))),
+            Err(error @ docker::Error::Refused { .. }) => {
+                tracing::debug!(%error, "tunnel does not start again");
+            }
+            Err(source) => {
+                return Err(Error::Engine {
+                    action: "start the tunnel",
+                    source,
+                });
+            }
+        }
     }
     tracing::info!(
         container = id.short(),
-        "tunnel of another time is made anew"
+        "tunnel cannot be used any more; making a new one"
     );
     client
         .remove(&facts.id)
@@ -200,21 +250,23 @@ fn random_secret() -> Result<Secret, Error> {
     Ok(Secret::new(&hex))
 }
 
-/// Waits until the tunnel answers: it refuses while its program starts. Any other failure is final.
-async fn answer(address: SocketAddr, secret: &Secret) -> std::io::Result<()> {
+/// Waits until the tunnel answers: it refuses while its program starts, and on a busy machine it may be slow. One that
+/// was just made is given up sooner, because making it anew interrupts nobody.
+async fn answer(address: SocketAddr, secret: &Secret, made: Made) -> std::io::Result<()> {
     let give_up = Instant::now() + ANSWER_DEADLINE;
     loop {
         let error = match probe::probe(address, secret).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        let starting = matches!(
-            error.kind(),
+        let again = match error.kind() {
             std::io::ErrorKind::ConnectionRefused
-                | std::io::ErrorKind::ConnectionReset
-                | std::io::ErrorKind::UnexpectedEof
-        );
-        if !starting || Instant::now() >= give_up {
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::UnexpectedEof => true,
+            std::io::ErrorKind::TimedOut => made == Made::Before,
+            _ => false,
+        };
+        if !again || Instant::now() >= give_up {
             return Err(error);
         }
         tokio::time::sleep(REFUSAL_PAUSE).await;

@@ -3,6 +3,7 @@
 //! Level-triggered: at every change of the map the plan is made anew and what is not under way is started. What an
 //! operation did is learnt from the map, like everything else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Tunnel};
 use super::operations::Operations;
-use super::{Error, image, join};
+use super::{Asked, Error, image, join};
 use crate::core::engine_state::EngineState;
 use crate::core::id::{ContainerId, Instance, NetworkId};
+use crate::core::inventory::Known;
 use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
@@ -28,8 +30,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// For the last round of leaving and removing.
 const FAREWELL: Duration = Duration::from_secs(20);
-/// Seconds that the tunnel may take to stop by itself, as its program does.
-const STOP_GRACE: i32 = 4;
 
 /// What is to be known to run a tunnel.
 #[derive(Clone, Debug)]
@@ -62,44 +62,50 @@ impl Driver {
         state: watch::Sender<TunnelState>,
         stop: CancellationToken,
     ) -> Option<Leftover> {
-        let mut tunnel = None;
         tokio::select! {
-            // First, because the map's channel closes at the same time.
+            // First, because the map's channel may close at the same time.
             biased;
             () = stop.cancelled() => {}
-            () = self.drive(&state, &mut tunnel) => {}
+            () = self.drive(&state) => {}
         }
-        let farewell = tokio::time::timeout(FAREWELL, self.farewell(tunnel)).await;
-        if farewell.is_err() {
-            tracing::warn!(
-                "engine too slow to say goodbye to; `dockline clean` removes what stays"
-            );
-        }
+        let farewell = tokio::time::timeout(FAREWELL, self.farewell()).await;
         state.send_replace(TunnelState::default());
-        farewell.ok().flatten()
+        match farewell {
+            Ok(Ok(leftover)) => leftover,
+            Ok(Err(error)) => {
+                let problem = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!(%problem, "tunnel not removed; `dockline clean` does it");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("engine too slow to remove the tunnel; `dockline clean` does it");
+                None
+            }
+        }
     }
 
-    async fn drive(&mut self, state: &watch::Sender<TunnelState>, current: &mut Option<Tunnel>) {
+    async fn drive(&mut self, state: &watch::Sender<TunnelState>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            state.send_modify(|s| s.stage = Stage::Starting);
+            state.send_modify(|s| {
+                // A failure stays in sight while it is being mended.
+                s.stage = if s.stage == Stage::Failed {
+                    Stage::Failed
+                } else {
+                    Stage::Starting
+                };
+            });
             match self.bring_up().await {
                 Ok(tunnel) => {
                     pause = FIRST_PAUSE;
                     state.send_replace(running(&tunnel));
                     tracing::info!(address = %tunnel.socks.address, "tunnel up");
-                    let tunnel = current.insert(tunnel);
-                    self.keep(tunnel).await;
-                    tracing::warn!("tunnel is gone; making a new one");
+                    self.keep(&tunnel, state).await;
+                    state.send_replace(TunnelState::default());
+                    tracing::warn!("tunnel has gone; bringing it up again");
                 }
                 Err(error) => {
-                    let problem = format!("{:#}", anyhow::Error::new(error));
-                    tracing::warn!(%problem, "tunnel not up; trying again");
-                    state.send_modify(|s| {
-                        s.stage = Stage::Failed;
-                        s.problem = Some(problem);
-                        s.socks = None;
-                    });
+                    failed(state, error);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -108,34 +114,41 @@ impl Driver {
     }
 
     async fn bring_up(&mut self) -> Result<Tunnel, Error> {
-        // The service ends before this channel does.
-        let known = self.engine.wait_for(|e| e.connected).await;
+        // Not before the map is complete: it says whether the tunnel is there. The service ends before this channel.
+        let known = self.engine.wait_for(|e| e.synced).await;
         let info = known.ok().and_then(|e| e.info.clone()).unwrap_or_default();
         let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
         container::ensure(&self.client, &self.instance, &image).await
     }
 
-    /// Joins and leaves until the tunnel is gone.
-    async fn keep(&mut self, tunnel: &Tunnel) {
+    /// Joins and leaves until the tunnel is gone, or not the same any more: started anew it may answer elsewhere.
+    async fn keep(&mut self, tunnel: &Tunnel, state: &watch::Sender<TunnelState>) {
         let mut operations = Operations::default();
-        let mut seen = false;
+        let mut incarnation: Option<String> = None;
         let unseen = Instant::now() + UNSEEN;
         loop {
             let map = Arc::clone(&self.map.borrow_and_update());
-            let there = map.tunnel().is_some_and(|t| t.container.id == tunnel.id);
-            if !there && (seen || Instant::now() >= unseen) {
-                return;
+            match (
+                membership::at_home(&map, &tunnel.id, &tunnel.home),
+                &incarnation,
+            ) {
+                (None, Some(_)) => return,
+                (None, None) if Instant::now() >= unseen => return,
+                (Some(endpoint), Some(known)) if !endpoint.is_empty() && endpoint != known => {
+                    return;
+                }
+                (Some(endpoint), None) if !endpoint.is_empty() => {
+                    incarnation = Some(endpoint.to_owned());
+                }
+                _ => {}
             }
-            seen |= there;
-            if there {
+            if incarnation.is_some() {
                 let plan = membership::plan(&map, &tunnel.home);
                 operations.start(&plan, self, &map, &tunnel.id);
+                state.send_if_modified(|s| operations.report(&map, s));
             }
-            let wake = operations
-                .next_wake()
-                .into_iter()
-                .chain((!seen).then_some(unseen))
-                .min();
+            let unseen = incarnation.is_none().then_some(unseen);
+            let wake = operations.next_wake().into_iter().chain(unseen).min();
             tokio::select! {
                 changed = self.map.changed() => if changed.is_err() { return },
                 () = operations.next_done() => {}
@@ -144,44 +157,48 @@ impl Driver {
         }
     }
 
-    /// Leaves every network that no injected container needs; removes tunnel and home if none ever will.
-    async fn farewell(&self, tunnel: Option<Tunnel>) -> Option<Leftover> {
-        let tunnel = tunnel?;
+    /// Leaves every network that no injected container needs; removes tunnel and home if none ever will. Asks the
+    /// engine, not the map: what a bring-up left half-way is to go, too.
+    async fn farewell(&self) -> Result<Option<Leftover>, Error> {
+        let own = format!("{}={}", label::INSTANCE, self.instance);
+        let injected = self.client.labelled_containers(&[&own, label::UNDO]).await;
+        let injected = injected.asked("list containers")?.len();
+        if injected == 0 {
+            container::remove(&self.client, &self.instance).await?;
+            return Ok(None);
+        }
         let map = Arc::clone(&self.map.borrow());
-        let injected =
-            |k: &&crate::core::inventory::Known| k.container.labels.contains_key(label::UNDO);
-        let count = map.watched_containers().filter(injected).count();
-        if count == 0 {
-            self.remove(&tunnel).await;
-            return None;
-        }
-        let needed = |id: &NetworkId| {
-            let users = map.watched_containers().filter(injected);
-            *id == tunnel.home
-                || users
-                    .into_iter()
-                    .any(|k| k.container.endpoint(id).is_some())
+        let Some(tunnel) = map.tunnel().map(|k| k.container.id.clone()) else {
+            return Ok(None);
         };
-        for network in map.joined().filter(|id| !needed(id)) {
-            if let Err(error) = join::leave(&self.client, &tunnel.id, network).await {
-                tracing::warn!(network = network.short(), %error, "network not left");
-            }
+        let home = map
+            .networks()
+            .values()
+            .find(|v| v.network().name == self.instance.home_name());
+        let home = home.map_or_else(|| NetworkId::from(""), |view| view.network().id.clone());
+        let depends = |k: &Known| k.container.labels.contains_key(label::UNDO);
+        for network in membership::farewell(&map, &home, depends) {
+            join::leave(&self.client, &tunnel, &network)
+                .await
+                .asked("leave a network")?;
         }
-        Some(Leftover {
-            tunnel: tunnel.id,
-            injected: count,
-        })
+        Ok(Some(Leftover { tunnel, injected }))
     }
+}
 
-    async fn remove(&self, tunnel: &Tunnel) {
-        let gone = async {
-            self.client.stop(&tunnel.id, STOP_GRACE).await?;
-            self.client.remove(tunnel.id.as_str()).await?;
-            self.client.remove_network(tunnel.home.as_str()).await
+fn failed(state: &watch::Sender<TunnelState>, error: Error) {
+    let problem = format!("{:#}", anyhow::Error::new(error));
+    let news = state.send_if_modified(|s| {
+        let news = s.stage != Stage::Failed || s.problem.as_ref() != Some(&problem);
+        *s = TunnelState {
+            stage: Stage::Failed,
+            problem: Some(problem.clone()),
+            ..TunnelState::default()
         };
-        if let Err(error) = gone.await {
-            tracing::warn!(%error, "tunnel not removed; `dockline clean` does it");
-        }
+        news
+    });
+    if news {
+        tracing::warn!(%problem, "tunnel not up; trying again");
     }
 }
 
@@ -192,6 +209,7 @@ fn running(tunnel: &Tunnel) -> TunnelState {
         image: Some(tunnel.image.clone()),
         socks: Some(tunnel.socks.clone()),
         problem: tunnel.loss.clone(),
+        refused: BTreeMap::new(),
     }
 }
 

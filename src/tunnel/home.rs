@@ -11,13 +11,15 @@ use super::{Asked, Error};
 use crate::core::id::{Instance, NetworkId};
 use crate::core::inventory::Network;
 use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_HOME};
-use crate::docker::client::HomeAddresses;
+use crate::docker::client::{HomeAddresses, Labelled};
 use crate::docker::{self, Client};
 
 /// Somebody may take the range between the two steps; more often than this it is no accident.
 const ATTEMPTS: usize = 5;
 /// Label of a network that only finds out a free range.
 const ROLE_PROBE: &str = "probe";
+/// What is said where the engine gave the home network no IPv6 range.
+const NO_IPV6: &str = "the engine gives no IPv6: the tunnel cannot be reached over it";
 /// The tunnel's place in the home network's IPv6 range.
 const IPV6_HOST: u128 = 0xfe;
 
@@ -38,35 +40,48 @@ pub(super) async fn ensure(client: &Client, instance: &Instance) -> Result<Home,
     }
 }
 
-/// The network that is there already. Twins (a crash between two calls) are removed.
+/// The network that is there already. Twins, of which a crash may leave one, are removed if nobody is on them.
 async fn existing(client: &Client, instance: &Instance) -> Result<Option<Home>, Error> {
-    let mut found = None;
-    let own = format!("{INSTANCE}={instance}");
-    for role in [ROLE_HOME, ROLE_PROBE] {
-        let role_label = format!("{ROLE}={role}");
-        let networks = client
-            .labelled_networks(&[&own, &role_label])
+    let mut found: Option<Home> = None;
+    for network in labelled(client, instance).await? {
+        let id = NetworkId::from(&network.id);
+        let is_home = network
+            .labels
+            .get(ROLE)
+            .is_some_and(|role| role == ROLE_HOME);
+        let facts = client
+            .inspect_network(&id)
             .await
-            .asked("list networks")?;
-        for network in networks {
-            let id = NetworkId::from(&network.id);
-            let facts = client
-                .inspect_network(&id)
-                .await
-                .asked("inspect the home network")?;
-            let home = facts
-                .filter(|_| role == ROLE_HOME && found.is_none())
-                .and_then(|n| describe(&n, None));
-            match home {
-                Some(home) => found = Some(home),
-                None => client
-                    .remove_network(&network.id)
-                    .await
-                    .asked("remove a stale home network")?,
-            }
+            .asked("inspect the home network")?;
+        let home = facts
+            .filter(|_| is_home && found.is_none())
+            .and_then(|n| describe(&n));
+        if home.is_some() {
+            found = home;
+        } else if let Err(error) = client.remove_network(&network.id).await {
+            tracing::warn!(network = %network.name, %error, "stale home network not removed");
         }
     }
     Ok(found)
+}
+
+async fn labelled(client: &Client, instance: &Instance) -> Result<Vec<Labelled>, Error> {
+    let own = format!("{INSTANCE}={instance}");
+    client
+        .labelled_networks(&[&own, ROLE])
+        .await
+        .asked("list networks")
+}
+
+/// Removes the home network, and those that a creation that was cut short left.
+pub(super) async fn remove(client: &Client, instance: &Instance) -> Result<(), Error> {
+    for network in labelled(client, instance).await? {
+        client
+            .remove_network(&network.id)
+            .await
+            .asked("remove the home network")?;
+    }
+    Ok(())
 }
 
 async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
@@ -76,6 +91,9 @@ async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
         let ipv6 = (attempt < ATTEMPTS).then(random_range).transpose()?;
         let network = match try_create(client, instance, ipv6).await {
             Ok(network) => network,
+            Err(docker::Error::Refused { message, .. }) if message.contains("already exists") => {
+                return Err(Error::NameTaken(instance.home_name()));
+            }
             Err(error @ docker::Error::Refused { .. }) => {
                 tracing::debug!(%error, "range refused; trying another");
                 refused = Some(error);
@@ -88,9 +106,7 @@ async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
                 });
             }
         };
-        let loss = refused.as_ref().filter(|_| ipv6.is_none());
-        let loss = loss.map(|error| format!("the home network has no IPv6: {error}"));
-        if let Some(home) = network.and_then(|network| describe(&network, loss)) {
+        if let Some(home) = network.and_then(|network| describe(&network)) {
             return Ok(home);
         }
     }
@@ -130,7 +146,7 @@ async fn try_create(
 }
 
 /// The tunnel's addresses follow from the ranges, so nothing need be remembered.
-fn describe(network: &Network, loss: Option<String>) -> Option<Home> {
+fn describe(network: &Network) -> Option<Home> {
     let ranges = || network.subnets.iter().map(|s| s.net);
     let ipv4 = ranges().find_map(|range| match range {
         IpNet::V4(net) => Some(Ipv4Addr::from(u32::from(net.broadcast()).checked_sub(1)?)),
@@ -142,8 +158,8 @@ fn describe(network: &Network, loss: Option<String>) -> Option<Home> {
     });
     Some(Home {
         id: network.id.clone(),
+        loss: ipv6.is_none().then(|| NO_IPV6.to_owned()),
         addresses: HomeAddresses { ipv4, ipv6 },
-        loss,
     })
 }
 

@@ -10,13 +10,15 @@ use super::driver::Driver;
 use super::join;
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::map::NetworkMap;
-use crate::core::membership::Plan;
+use crate::core::membership::{self, Plan};
+use crate::core::tunnel_state::TunnelState;
 use crate::docker;
 
 /// How long an operation that worked may stay unseen in the map before it is tried again.
 const UNSEEN: Duration = Duration::from_secs(5);
-/// Pause after an operation that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// First and longest pause after an operation that failed.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is to be done, or was, about a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ enum Operation {
 struct Done {
     network: NetworkId,
     operation: Operation,
-    worked: bool,
+    outcome: Result<(), docker::Error>,
 }
 
 /// At most one operation a network; each is not repeated until the map had time to show it.
@@ -38,6 +40,14 @@ pub(super) struct Operations {
     running: JoinSet<Done>,
     /// `None` while it runs, then until when the same is not tried again.
     recent: BTreeMap<NetworkId, (Operation, Option<Instant>)>,
+    failures: BTreeMap<NetworkId, Failure>,
+}
+
+/// What went wrong with a network, again and again.
+struct Failure {
+    operation: Operation,
+    reason: String,
+    pause: Duration,
 }
 
 impl Operations {
@@ -56,7 +66,11 @@ impl Operations {
                     (driver.client.clone(), tunnel.clone(), network.clone());
                 self.running.spawn(async move {
                     let outcome = join::leave(&client, &tunnel, &network).await;
-                    Done::new(network, Operation::Leave, outcome)
+                    Done {
+                        network,
+                        operation: Operation::Leave,
+                        outcome,
+                    }
                 });
             }
         }
@@ -70,7 +84,11 @@ impl Operations {
                 let alias = driver.instance.tunnel_name();
                 self.running.spawn(async move {
                     let outcome = join::join(&client, &tunnel, &alias, view.network()).await;
-                    Done::new(network, Operation::Join, outcome)
+                    Done {
+                        network,
+                        operation: Operation::Join,
+                        outcome,
+                    }
                 });
             }
         }
@@ -78,12 +96,67 @@ impl Operations {
 
     /// Waits for an operation to end; for ever, if none is under way.
     pub(super) async fn next_done(&mut self) {
-        let Some(Ok(done)) = self.running.join_next().await else {
-            return std::future::pending().await;
+        let Done {
+            network,
+            operation,
+            outcome,
+        } = match self.running.join_next().await {
+            Some(Ok(done)) => done,
+            // A panic is a defect: it ends the driver, and with it the service, rather than one network's news.
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return std::future::pending().await,
+            },
+            None => return std::future::pending().await,
         };
-        let pause = if done.worked { UNSEEN } else { AFTER_FAILURE };
-        let until = Some(Instant::now() + pause);
-        self.recent.insert(done.network, (done.operation, until));
+        let pause = match outcome {
+            Ok(()) => {
+                self.failures.remove(&network);
+                tracing::info!(network = network.short(), "{}", operation.past());
+                UNSEEN
+            }
+            Err(error) => self.failed(&network, operation, error.to_string()),
+        };
+        self.recent
+            .insert(network, (operation, Some(Instant::now() + pause)));
+    }
+
+    /// Notes a failure, and says how long to wait. Says so once, not at every attempt.
+    fn failed(&mut self, network: &NetworkId, operation: Operation, reason: String) -> Duration {
+        let before = self
+            .failures
+            .get(network)
+            .filter(|f| f.operation == operation);
+        let pause = before.map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
+        if before.is_none_or(|f| f.reason != reason) {
+            tracing::warn!(network = network.short(), %reason, "not {}; trying again", operation.past());
+        }
+        self.failures.insert(
+            network.clone(),
+            Failure {
+                operation,
+                reason,
+                pause,
+            },
+        );
+        pause
+    }
+
+    /// Puts the joins that fail, and are still wanted, into the state; true if they differ from what it says.
+    pub(super) fn report(&mut self, map: &NetworkMap, state: &mut TunnelState) -> bool {
+        let wanted = membership::wanted(map);
+        self.failures
+            .retain(|network, f| f.operation == Operation::Leave || wanted.contains(network));
+        let joins = self
+            .failures
+            .iter()
+            .filter(|(_, f)| f.operation == Operation::Join);
+        let refused = joins
+            .map(|(network, f)| (network.clone(), f.reason.clone()))
+            .collect();
+        let news = state.refused != refused;
+        state.refused = refused;
+        news
     }
 
     /// When something that was put off may be tried again.
@@ -115,23 +188,11 @@ impl Operations {
     }
 }
 
-impl Done {
-    fn new(network: NetworkId, operation: Operation, outcome: Result<(), docker::Error>) -> Self {
-        let worked = outcome.is_ok();
-        match outcome {
-            Ok(()) => tracing::info!(
-                network = network.short(),
-                ?operation,
-                "tunnel's networks changed"
-            ),
-            Err(error) => {
-                tracing::warn!(network = network.short(), ?operation, %error, "tunnel's networks not changed");
-            }
-        }
-        Self {
-            network,
-            operation,
-            worked,
+impl Operation {
+    fn past(self) -> &'static str {
+        match self {
+            Self::Join => "network joined",
+            Self::Leave => "network left",
         }
     }
 }

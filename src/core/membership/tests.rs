@@ -69,34 +69,90 @@ fn a_network_that_cannot_be_joined_is_named_with_the_reason() {
     assert!(found[0].1.contains("enable_icc=false"));
 }
 
+/// The ways to join a network, as addresses separated by commas.
+fn ways(network: &str, taken: &[&str]) -> String {
+    let map = map(&format!("net n {network}"));
+    let network = map.networks()[&network_id("n")].network();
+    let taken = taken.iter().map(|a| a.parse().unwrap()).collect();
+    let shown = |way: &Attachment| {
+        let addresses = way.addresses().map(|a| a.to_string()).collect::<Vec<_>>();
+        if addresses.is_empty() {
+            "any".to_owned()
+        } else {
+            addresses.join("+")
+        }
+    };
+    attachments(network, &taken)
+        .iter()
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 #[test]
-fn the_address_asked_for_is_the_highest_free_one() {
+fn the_addresses_asked_for_are_the_highest_free_ones() {
     for (network, taken, expected) in [
-        ("10.1.0.0/24", &[][..], Some("10.1.0.254")),
+        ("10.1.0.0/24", &[][..], "10.1.0.254, any"),
         (
             "10.1.0.0/24",
             &["10.1.0.254", "10.1.0.253"],
-            Some("10.1.0.252"),
+            "10.1.0.252, any",
         ),
-        ("10.1.0.0/24 gateway=10.1.0.254", &[], Some("10.1.0.253")),
-        ("10.1.0.0/24 reserved=10.1.0.254", &[], Some("10.1.0.253")),
-        ("10.1.0.0/16", &[], Some("10.1.255.254")),
+        ("10.1.0.0/24 gateway=10.1.0.254", &[], "10.1.0.253, any"),
+        ("10.1.0.0/24 reserved=10.1.0.254", &[], "10.1.0.253, any"),
+        ("10.1.0.0/16", &[], "10.1.255.254, any"),
         // The first is the gateway's, given or not.
-        ("10.1.0.0/30", &[], Some("10.1.0.2")),
-        ("10.1.0.0/30", &["10.1.0.2"], None),
-        ("fd00:1::/64 10.1.0.0/24", &[], Some("10.1.0.254")),
-        ("fd00:1::/64", &[], None),
-        ("10.1.0.0/24 driver=macvlan", &[], None),
-        ("10.1.0.0/31", &[], None),
-        ("10.1.0.0/32", &[], None),
-        ("255.255.255.0/24", &[], Some("255.255.255.254")),
+        ("10.1.0.0/30", &[], "10.1.0.2, any"),
+        ("10.1.0.0/30", &["10.1.0.2"], "any"),
+        ("10.1.0.0/31", &[], "any"),
+        ("10.1.0.0/32", &[], "any"),
+        ("255.255.255.0/24", &[], "255.255.255.254, any"),
+        // Either range may be the user's, or both.
+        (
+            "fd00:1::/120 10.1.0.0/24",
+            &["fd00:1::fe"],
+            "10.1.0.254+fd00:1::fd, fd00:1::fd, 10.1.0.254, any",
+        ),
+        ("fd00:1::/126", &[], "fd00:1::2, any"),
+        // Elsewhere the engine chooses.
+        ("10.1.0.0/24 driver=macvlan", &[], "any"),
+        ("172.17.0.0/16 default", &[], "any"),
     ] {
-        let map = map(&format!("net n {network}"));
-        let network = map.networks()[&network_id("n")].network();
-        let taken = taken.iter().map(|a| a.parse().unwrap()).collect();
-        let found = static_address(network, &taken).map(|a| a.to_string());
-        assert_eq!(found.as_deref(), expected, "{network:?}");
+        assert_eq!(ways(network, taken), expected, "{network}");
     }
+}
+
+#[test]
+fn the_default_bridge_knows_no_names() {
+    for (network, named) in [("172.17.0.0/16 default", false), ("10.1.0.0/24", true)] {
+        let map = map(&format!("net n {network}"));
+        let ways = attachments(map.networks()[&network_id("n")].network(), &BTreeSet::new());
+        assert!(ways.iter().all(|way| way.named == named), "{network}");
+    }
+}
+
+#[test]
+fn what_stays_behind_keeps_to_the_networks_of_those_who_need_it() {
+    let map = map(&format!(
+        "{NETWORKS}
+        run t tunnel home=10.9.0.2 a=10.1.0.9 b=10.2.0.9 bridge=172.17.0.9
+        run w watched a=10.1.0.2
+        run x b=10.2.0.2
+        run y watched mode=container:x
+        stop z watched"
+    ));
+    let leaves = |who: &str| {
+        let left = farewell(&map, &network_id("home"), |k| {
+            who.contains(&k.container.name)
+        });
+        left.iter()
+            .map(|id| id.as_str().trim_start_matches("id-of-").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(leaves("w"), ["b"]);
+    assert_eq!(leaves("y"), ["a"]);
+    assert_eq!(leaves("z"), ["a", "b"]);
+    assert_eq!(leaves("wy"), Vec::<String>::new());
 }
 
 proptest! {

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{OwnAddresses, Refusal, Route, Target};
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::Container;
+use crate::core::inventory::{Container, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
+use crate::core::membership;
 use crate::core::resolve::Scope;
 
 /// Decides for an address.
@@ -91,6 +92,13 @@ fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
         );
         return Route::refused(Refusal::Forbidden, reason);
     }
+    if let Some(obstacle) = membership::obstacle(network) {
+        let reason = format!(
+            "the tunnel cannot be on network {}: {obstacle}",
+            network.name
+        );
+        return Route::refused(Refusal::Forbidden, reason);
+    }
     let target = Target {
         address,
         network: network.id.clone(),
@@ -130,13 +138,14 @@ pub(super) fn outwards(
     what: &dyn fmt::Display,
     reason: String,
 ) -> Route {
-    let owner = match scope {
-        Scope::Merged => None,
-        Scope::Container(id) => map.network_owner(id).map(|k| &k.container),
+    let Scope::Container(id) = scope else {
+        return Route::Direct { reason };
     };
-    if owner.is_some_and(|container| is_shut_in(map, container)) {
-        let reason =
-            format!("{what} is outside, and the calling container is on internal networks only");
+    let owner = map.network_owner(id).map(|k| &k.container);
+    if owner.is_none_or(|container| is_shut_in(map, container)) {
+        let reason = format!(
+            "{what} is outside, and the calling container is on internal networks only, or on none"
+        );
         return Route::refused(Refusal::Forbidden, reason);
     }
     Route::Direct { reason }
@@ -144,5 +153,6 @@ pub(super) fn outwards(
 
 fn is_shut_in(map: &NetworkMap, container: &Container) -> bool {
     let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
-    !container.endpoints.is_empty() && container.endpoints.iter().all(|e| internal(&e.network))
+    container.network_mode != NetworkMode::Host
+        && container.endpoints.iter().all(|e| internal(&e.network))
 }

@@ -9,7 +9,12 @@ const MAP: &str = "
     run db shop=10.1.0.3
     run vault watched inner=10.2.0.3
     run side watched mode=container:vault
+    net quiet 10.4.0.0/24 no-icc
+    net lan 192.168.1.0/24 driver=macvlan
     run far other=10.3.0.2
+    run mute watched quiet=10.4.0.2
+    run cast lan=192.168.1.7
+    run alone watched mode=none
 ";
 
 /// What is decided for `HOST:PORT`, seen from a container or from nowhere, as `via address…` or the refusal.
@@ -64,6 +69,10 @@ fn from_nowhere_in_particular() {
         // Nobody watched is there, and its names are nobody's business.
         ("10.3.0.2:80", "Forbidden"),
         ("far:80", "NotFound"),
+        ("mute:80", "Forbidden"),
+        // The range of a macvlan network is the LAN's.
+        ("192.168.1.1:80", "direct"),
+        ("192.168.1.7:80", "Forbidden"),
         ("nothing:80", "NotFound"),
         ("example.com:443", "direct"),
         ("192.0.2.1:443", "direct"),
@@ -94,6 +103,8 @@ fn from_a_container() {
         ("vault", "192.0.2.1:80", "Forbidden"),
         ("vault", "example.com:443", "Forbidden"),
         ("web", "192.0.2.1:80", "direct"),
+        ("alone", "192.0.2.1:80", "Forbidden"),
+        ("nobody", "192.0.2.1:80", "Forbidden"),
         ("web", "example.com:443", "direct"),
         // Loopback is its own.
         ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),

@@ -4,6 +4,7 @@
 //! on a network of such a container. Kept incrementally: a change costs in proportion to the networks touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::label::Part;
@@ -16,6 +17,8 @@ struct Entry {
     lender: Option<ContainerId>,
     /// Time of the newest event seen of it.
     last_event: u64,
+    /// A signal that came when its inspect was not in yet, and when.
+    signal: Option<(u8, Instant)>,
 }
 
 /// See the module.
@@ -52,6 +55,7 @@ impl Entries {
             networks: BTreeSet::new(),
             lender: None,
             last_event: 0,
+            signal: None,
         });
         entry.part = part;
         self.touched.insert(id.clone());
@@ -65,6 +69,25 @@ impl Entries {
         let in_order = time >= entry.last_event;
         entry.last_event = entry.last_event.max(time);
         in_order
+    }
+
+    /// Remembers a signal, or forgets it.
+    pub(super) fn set_signal(&mut self, id: &ContainerId, signal: Option<(u8, Instant)>) {
+        if let Some(entry) = self.known.get_mut(id) {
+            entry.signal = signal;
+        }
+    }
+
+    /// The signal that is remembered.
+    pub(super) fn signal(&self, id: &ContainerId) -> Option<(u8, Instant)> {
+        self.known.get(id)?.signal
+    }
+
+    /// Whether the container is known to be on no network.
+    pub(super) fn is_nowhere(&self, id: &ContainerId) -> bool {
+        self.known
+            .get(id)
+            .is_none_or(|entry| entry.networks.is_empty())
     }
 
     pub(super) fn attach(&mut self, id: &ContainerId, network: NetworkId) {

@@ -76,6 +76,9 @@ pub enum EventKind {
     },
 }
 
+/// Labels that cannot be read off a `create` event: its attributes are the labels, with these put over them.
+pub(super) const OVERWRITTEN: [&str; 2] = ["image", "name"];
+
 /// Whether a listing shows another state of the container than what is known: its name, whether it runs, or its
 /// attachments (an endpoint's id changes with every connect).
 pub(super) fn differs(known: &Container, listed: &Listed) -> bool {

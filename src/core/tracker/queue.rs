@@ -47,7 +47,10 @@ pub(super) enum Worth {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     stages: BTreeMap<Fetch, Stage>,
-    order: VecDeque<Fetch>,
+    /// Answered from the engine's memory.
+    quick: VecDeque<Fetch>,
+    /// May wait for a start or a stop under way.
+    slow: VecDeque<Fetch>,
     retries: BTreeSet<(Instant, Fetch)>,
     /// Fetches whose first outcome is awaited before the picture counts as complete.
     awaited: BTreeSet<Fetch>,
@@ -61,7 +64,7 @@ impl Queue {
             Some(stage) => *stage = Stage::Stale,
             None => {
                 self.stages.insert(fetch.clone(), Stage::Queued);
-                self.order.push_back(fetch);
+                self.lane(&fetch).push_back(fetch);
             }
         }
     }
@@ -84,11 +87,22 @@ impl Queue {
         }
     }
 
-    /// The next fetch to send.
-    pub(super) fn next(&mut self) -> Option<Fetch> {
-        let fetch = self.order.pop_front()?;
+    /// The next fetch to send; a container's inspect only `if_slow_may`.
+    pub(super) fn next(&mut self, if_slow_may: bool) -> Option<Fetch> {
+        let quick = self.quick.pop_front();
+        let fetch = match quick {
+            None if if_slow_may => self.slow.pop_front(),
+            quick => quick,
+        }?;
         self.stages.insert(fetch.clone(), Stage::InFlight);
         Some(fetch)
+    }
+
+    fn lane(&mut self, fetch: &Fetch) -> &mut VecDeque<Fetch> {
+        match fetch {
+            Fetch::Listing | Fetch::Network(_) => &mut self.quick,
+            Fetch::Container(_) => &mut self.slow,
+        }
     }
 
     /// Takes note of an answer.
@@ -118,7 +132,7 @@ impl Queue {
         match self.stages.get_mut(fetch) {
             Some(Stage::Queued) => {
                 self.stages.remove(fetch);
-                self.order.retain(|f| f != fetch);
+                self.lane(fetch).retain(|f| f != fetch);
             }
             Some(stage) => *stage = Stage::Void,
             None => {}
@@ -128,6 +142,11 @@ impl Queue {
     /// Forgets everything: the connection that it was asked on is gone.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Waits for nothing any more: what is late comes later.
+    pub(super) fn stop_awaiting(&mut self) {
+        self.awaited.clear();
     }
 
     /// Whether a first outcome is still awaited.

@@ -73,14 +73,14 @@ impl Client {
             ..Default::default()
         };
         let call = self
-            .docker
+            .docker()?
             .create_container(Some(options), tunnel_body(spec));
         Ok(ContainerId::from(self.within(SLOW, call).await?.id))
     }
 
     /// Starts a container.
     pub async fn start(&self, id: &ContainerId) -> Result<(), Error> {
-        self.within(SLOW, self.docker.start_container(id.as_str(), None))
+        self.within(SLOW, self.docker()?.start_container(id.as_str(), None))
             .await
     }
 
@@ -91,8 +91,11 @@ impl Client {
             ..Default::default()
         };
         found(
-            self.within(SLOW, self.docker.stop_container(id.as_str(), Some(options)))
-                .await,
+            self.within(
+                SLOW,
+                self.docker()?.stop_container(id.as_str(), Some(options)),
+            )
+            .await,
         )
         .map(drop)
     }
@@ -105,7 +108,7 @@ impl Client {
             ..Default::default()
         };
         match self
-            .within(SLOW, self.docker.remove_container(id, Some(options)))
+            .within(SLOW, self.docker()?.remove_container(id, Some(options)))
             .await
         {
             Err(error) if error.is_not_found() || error.status() == Some(409) => Ok(()),
@@ -115,7 +118,7 @@ impl Client {
 
     /// A container as the tunnel's driver sees it, by id or name.
     pub async fn inspect_tunnel(&self, reference: &str) -> Result<Option<TunnelFacts>, Error> {
-        let call = self.docker.inspect_container(reference, None);
+        let call = self.docker()?.inspect_container(reference, None);
         let Some(inspect) = found(self.within(SLOW, call).await)? else {
             return Ok(None);
         };

@@ -11,7 +11,7 @@ impl Client {
     /// Whether there is an image with that reference.
     pub async fn has_image(&self, reference: &str) -> Result<bool, Error> {
         let answer = self
-            .within(QUICK, self.docker.inspect_image(reference))
+            .within(QUICK, self.docker()?.inspect_image(reference))
             .await;
         Ok(found(answer)?.is_some())
     }
@@ -31,10 +31,10 @@ impl Client {
             changes,
             ..Default::default()
         };
+        let docker = self.docker()?;
         let import = async {
             let mut progress =
-                self.docker
-                    .create_image(Some(options), Some(bollard::body_full(tar)), None);
+                docker.create_image(Some(options), Some(bollard::body_full(tar)), None);
             while let Some(line) = progress.next().await {
                 line?;
             }
@@ -50,7 +50,7 @@ impl Client {
             ..Default::default()
         };
         match self
-            .within(SLOW, self.docker.remove_image(id, Some(options), None))
+            .within(SLOW, self.docker()?.remove_image(id, Some(options), None))
             .await
         {
             Ok(_) => Ok(true),

@@ -35,7 +35,7 @@ impl Client {
             ..Default::default()
         };
         let found = self
-            .within(QUICK, self.docker.list_containers(Some(options)))
+            .within(QUICK, self.docker()?.list_containers(Some(options)))
             .await?;
         let listed = found.into_iter().filter_map(convert::listed);
         Ok(listed
@@ -54,7 +54,7 @@ impl Client {
             filters: Some(label_filter(labels)),
         };
         let found = self
-            .within(QUICK, self.docker.list_networks(Some(options)))
+            .within(QUICK, self.docker()?.list_networks(Some(options)))
             .await?;
         let networks = found.into_iter().filter_map(convert::listed_network);
         Ok(networks
@@ -74,7 +74,7 @@ impl Client {
             ..Default::default()
         };
         let found = self
-            .within(QUICK, self.docker.list_images(Some(options)))
+            .within(QUICK, self.docker()?.list_images(Some(options)))
             .await?;
         Ok(found
             .into_iter()

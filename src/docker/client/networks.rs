@@ -1,6 +1,6 @@
 //! Networks: the tunnel's home, and its memberships.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::{Client, QUICK, SLOW, found};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::label::Labels;
+use crate::core::membership::Attachment;
 use crate::docker::Error;
 
 impl Client {
@@ -39,14 +40,14 @@ impl Client {
             ..Default::default()
         };
         let created = self
-            .within(SLOW, self.docker.create_network(request))
+            .within(SLOW, self.docker()?.create_network(request))
             .await?;
         Ok(NetworkId::from(created.id))
     }
 
     /// Removes a network; one that is gone is fine.
     pub async fn remove_network(&self, id: &str) -> Result<(), Error> {
-        found(self.within(SLOW, self.docker.remove_network(id)).await).map(drop)
+        found(self.within(SLOW, self.docker()?.remove_network(id)).await).map(drop)
     }
 
     /// Joins a container to a network.
@@ -54,22 +55,25 @@ impl Client {
         &self,
         network: &NetworkId,
         container: &ContainerId,
-        alias: &str,
-        address: Option<Ipv4Addr>,
+        alias: Option<&str>,
+        attachment: &Attachment,
     ) -> Result<(), Error> {
+        let addresses = EndpointIpamConfig {
+            ipv4_address: attachment.ipv4.map(|a| a.to_string()),
+            ipv6_address: attachment.ipv6.map(|a| a.to_string()),
+            ..Default::default()
+        };
+        let asked = attachment.addresses().next().is_some();
         let request = NetworkConnectRequest {
             container: container.to_string(),
             endpoint_config: Some(EndpointSettings {
-                aliases: Some(vec![alias.to_owned()]),
-                ipam_config: address.map(|a| EndpointIpamConfig {
-                    ipv4_address: Some(a.to_string()),
-                    ..Default::default()
-                }),
+                aliases: alias.map(|alias| vec![alias.to_owned()]),
+                ipam_config: asked.then_some(addresses),
                 ..Default::default()
             }),
         };
-        self.within(SLOW, self.docker.connect_network(network.as_str(), request))
-            .await
+        let call = self.docker()?.connect_network(network.as_str(), request);
+        self.within(SLOW, call).await
     }
 
     /// Takes a container off a network.
@@ -84,45 +88,56 @@ impl Client {
         };
         self.within(
             SLOW,
-            self.docker.disconnect_network(network.as_str(), request),
+            self.docker()?.disconnect_network(network.as_str(), request),
         )
         .await
     }
 
-    /// The IPv4 addresses on a network that a container has, or would ask for at its next start.
+    /// The addresses on a network that a container has, or would ask for at its next start.
     pub async fn taken_addresses(&self, network: &NetworkId) -> Result<Vec<IpAddr>, Error> {
         let all = ListContainersOptions {
             all: true,
             ..Default::default()
         };
         let containers = self
-            .within(QUICK, self.docker.list_containers(Some(all)))
+            .within(QUICK, self.docker()?.list_containers(Some(all)))
             .await?;
-        let inspect = self
-            .within(QUICK, self.docker.inspect_network(network.as_str(), None))
-            .await?;
+        let call = self.docker()?.inspect_network(network.as_str(), None);
+        let inspect = self.within(QUICK, call).await?;
         let name = inspect.name.unwrap_or_default();
         let mut taken = Vec::new();
         for container in containers {
-            let networks = container
-                .network_settings
-                .and_then(|s| s.networks)
-                .unwrap_or_default();
+            let settings = container.network_settings.unwrap_or_default();
             // A container that was never started has the network's name, or the id it was given, and no id.
-            let here = networks.into_iter().filter(|(key, settings)| {
-                *key == name
-                    || key == network.as_str()
-                    || settings.network_id.as_deref() == Some(network.as_str())
-            });
-            for (_, settings) in here {
-                let asked = settings.ipam_config.and_then(|c| c.ipv4_address);
-                let texts = settings.ip_address.into_iter().chain(asked);
-                taken.extend(texts.filter_map(|text| text.parse::<IpAddr>().ok()));
-            }
+            let here =
+                settings
+                    .networks
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|(key, settings)| {
+                        let id = settings.network_id.as_deref();
+                        *key == name || key == network.as_str() || id == Some(network.as_str())
+                    });
+            here.for_each(|(_, settings)| taken.extend(addresses(settings)));
         }
-        let members = inspect.containers.unwrap_or_default();
-        let current = members.into_values().filter_map(|m| m.ipv4_address);
+        let members = inspect.containers.unwrap_or_default().into_values();
+        let current = members.flat_map(|m| m.ipv4_address.into_iter().chain(m.ipv6_address));
         taken.extend(current.filter_map(|text| text.split('/').next()?.parse::<IpAddr>().ok()));
         Ok(taken)
     }
+}
+
+/// Those it has, and those that were asked for.
+fn addresses(settings: EndpointSettings) -> impl Iterator<Item = IpAddr> {
+    let asked = settings.ipam_config.unwrap_or_default();
+    let texts = [
+        settings.ip_address,
+        settings.global_ipv6_address,
+        asked.ipv4_address,
+        asked.ipv6_address,
+    ];
+    texts
+        .into_iter()
+        .flatten()
+        .filter_map(|text| text.parse().ok())
 }

@@ -13,6 +13,7 @@ fn signals_by_number_and_name() {
         ("SIGRTMIN+3", Some(37)),
         ("RTMIN", Some(34)),
         ("SIGNONSENSE", None),
+        ("SIGRTMIN+250", None),
         ("300", None),
     ] {
         assert_eq!(signal(text), number, "{text}");
@@ -42,7 +43,7 @@ fn a_stopped_container_has_no_endpoints() {
             running.stop_signal,
             running.stop_timeout
         ),
-        ("web", 2, 10)
+        ("web", 2, Some(10))
     );
     assert_eq!(running.endpoints.len(), 1);
     let links: Vec<_> = running.endpoints[0]

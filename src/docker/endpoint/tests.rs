@@ -78,6 +78,9 @@ fn the_order_is_the_clis() {
         "tcp://remote:1"
     );
     assert_eq!(find(None, None, &[docker_host, own]), "tcp://own:1");
+    let named = ("DOCKLINE_CONTEXT", "remote");
+    assert_eq!(find(None, None, &[docker_host, own, named]), "tcp://own:1");
+    assert_eq!(find(None, None, &[docker_host, named]), "tcp://remote:1");
     assert_eq!(find(None, None, &[docker_host]), "tcp://env:1");
     assert_eq!(
         find(

@@ -223,3 +223,19 @@ fn what_cannot_be_reached_is_explained() {
         running.stop().await;
     });
 }
+
+#[test]
+fn a_container_on_the_default_bridge_is_reached_by_its_address() {
+    on_each_engine(async |lab| {
+        lab.serve_page("web", &["--label", &lab.watched()]);
+        let running = lab.service().await;
+        running.joined(&["bridge"]).await;
+        let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        let address = lab.docker(&["inspect", "-f", template, &lab.own("web")]);
+        assert_eq!(
+            running.fetch("http", &format!("http://{address}/")),
+            "hello from web"
+        );
+        running.stop().await;
+    });
+}

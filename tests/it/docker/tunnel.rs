@@ -149,6 +149,73 @@ fn a_static_address_at_the_bottom_is_free_for_its_container() {
 }
 
 #[test]
+fn static_addresses_of_both_families_are_free_for_their_container() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &["--ipv6", "--subnet", "fd00:d0c:77::/64"]);
+        let running = lab.service().await;
+        lab.serve_page(
+            "first",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--ip6",
+                "fd00:d0c:77::9",
+            ],
+        );
+        running.joined(&[&net]).await;
+        lab.serve_page("second", &["--network", &net, "--ip6", "fd00:d0c:77::2"]);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_tunnel_without_its_home_is_made_anew() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        lab.serve_page(
+            "web",
+            &[
+                "--label",
+                &lab.watched(),
+                "--network",
+                &net,
+                "--network-alias",
+                "web",
+            ],
+        );
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        let home = format!("0-dockline-{}", lab.name);
+        lab.docker(&["network", "disconnect", "-f", &home, &tunnel(&lab)]);
+        eventually("reached again", async || {
+            let page = running.try_fetch("http", "http://web/");
+            (page == "hello from web").then_some(())
+        })
+        .await;
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_service_stopped_while_it_brings_its_tunnel_up_leaves_nothing() {
+    on_each_engine(async |lab| {
+        for pause in [0, 50, 150, 300, 450, 600] {
+            let running = Running::start(&lab, |_| {}).await;
+            // Not a wait for anything: each time another step of the bring-up is cut off.
+            tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+            assert_eq!(running.stop().await, None);
+            assert_eq!(
+                lab.labelled(&lab.watched()),
+                Vec::<String>::new(),
+                "after {pause} ms"
+            );
+        }
+    });
+}
+
+#[test]
 fn an_address_reserved_by_a_stopped_container_is_not_taken() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &["--subnet", "10.90.78.0/29"]);

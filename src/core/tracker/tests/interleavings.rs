@@ -28,6 +28,7 @@ enum Step {
     Remove {
         container: usize,
     },
+    Check,
     /// The engine answers the next fetch from what is so now …
     See,
     /// … and the oldest answer on its way arrives.
@@ -60,6 +61,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .clone()
             .prop_map(|container| Step::Start { container }),
         container.prop_map(|container| Step::Remove { container }),
+        Just(Step::Check),
         Just(Step::See),
         Just(Step::Arrive),
         Just(Step::Hear),
@@ -123,8 +125,9 @@ impl World {
                     self.emit(EventKind::Destroyed { id: id.into() });
                 }
             }
+            Step::Check => self.tracker.check(),
             Step::See => {
-                if let Some(fetch) = self.tracker.next_fetch() {
+                if let Some(fetch) = self.tracker.next_fetch(true) {
                     self.answers.push((self.engine.clone(), fetch));
                 }
             }

@@ -1,0 +1,128 @@
+//! What overtakes what: answers, events, listings and signals.
+
+use super::*;
+
+#[test]
+fn a_listing_that_lags_behind_a_start_loses_nobody() {
+    let mut engine = shop();
+    engine.container("late", &[], &["net"]);
+    // The listing shows it as it was before its start, and the event of its connect was before our time.
+    let mut listing = engine.listing();
+    let shown = listing
+        .containers
+        .iter_mut()
+        .find(|c| c.name == "late")
+        .unwrap();
+    (shown.state, shown.endpoints) = (RunState::Stopped, BTreeMap::new());
+    let mut tracker = tracker();
+    tracker.subscribed();
+    assert_eq!(tracker.next_fetch(true), Some(Fetch::Listing));
+    tracker.listed(listing, Instant::now());
+    engine.answer_all(&mut tracker);
+    assert_eq!(ids(&tracker), ["db", "web"]);
+    observe(&mut tracker, 1, EventKind::Started { id: "late".into() });
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}
+
+#[test]
+fn what_happens_while_a_listing_is_on_its_way_is_not_undone_by_it() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    tracker.check();
+    let fetch = tracker.next_fetch(true).unwrap();
+    let before = engine.clone();
+    engine.connect("far", "net");
+    observe(&mut tracker, 1, connected("far", "net"));
+    engine.watched("new", &["other"]);
+    let labels = [(INSTANCE.to_owned(), "default".to_owned())].into();
+    observe(
+        &mut tracker,
+        2,
+        EventKind::Created {
+            id: "new".into(),
+            labels,
+        },
+    );
+    engine.containers.remove(&ContainerId::from("db"));
+    observe(&mut tracker, 3, EventKind::Destroyed { id: "db".into() });
+    before.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}
+
+#[test]
+fn a_kill_that_overtakes_the_inspect_is_remembered() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    engine.watched("brief", &["other"]);
+    observe(&mut tracker, 1, connected("brief", "other"));
+    let fetch = tracker.next_fetch(true).unwrap();
+    observe(&mut tracker, 2, connected("brief", "other"));
+    observe(
+        &mut tracker,
+        3,
+        EventKind::Killed {
+            id: "brief".into(),
+            signal: 15,
+        },
+    );
+    engine.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    assert!(tracker.inventory().containers()[&ContainerId::from("brief")].stopping);
+}
+
+#[test]
+fn the_tunnel_is_known_to_have_joined_before_its_inspect_says_so() {
+    let mut engine = shop();
+    engine.container(
+        "tun",
+        &[(INSTANCE, "default"), (ROLE, ROLE_TUNNEL)],
+        &["other"],
+    );
+    let mut tracker = engine.fresh();
+    observe(&mut tracker, 1, connected("tun", "net"));
+    let tunnel = &tracker.inventory().containers()[&ContainerId::from("tun")].container;
+    assert!(tunnel.endpoint(&"net".into()).is_some());
+}
+
+#[test]
+fn a_silent_stream_is_found_out_by_a_check() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    tracker.check();
+    engine.answer_all(&mut tracker);
+    assert!(!tracker.is_stalled(), "nothing happened");
+    observe(&mut tracker, 1, EventKind::Changed { id: "far".into() });
+    engine.disconnect("db", "net");
+    engine.connect("db", "net");
+    tracker.check();
+    engine.answer_all(&mut tracker);
+    assert!(
+        !tracker.is_stalled(),
+        "a stream that says something may have lost an event"
+    );
+    engine.disconnect("db", "net");
+    engine.connect("db", "net");
+    tracker.check();
+    engine.answer_all(&mut tracker);
+    assert!(tracker.is_stalled());
+    tracker.subscribed();
+    assert!(!tracker.is_stalled());
+}
+
+#[test]
+fn a_blocked_inspect_holds_up_neither_the_first_picture_nor_a_listing() {
+    let engine = shop();
+    let mut tracker = tracker();
+    tracker.subscribed();
+    let fetch = tracker.next_fetch(true).unwrap();
+    engine.answer(&mut tracker, &fetch);
+    while tracker.next_fetch(true).is_some() {}
+    assert!(!tracker.is_synced());
+    let at = tracker.next_tick().unwrap();
+    tracker.tick(at);
+    assert!(tracker.is_synced());
+    tracker.check();
+    assert_eq!(tracker.next_fetch(false), Some(Fetch::Listing));
+}
