@@ -1,28 +1,34 @@
 //! The instance's private folder: where its sockets are, and the lock that makes it the only one.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::core::id::Instance;
 
+/// Permissions of group and others that would let them put a socket of theirs there.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another `serve` of the same instance.
+    /// Another `serve` in the same folder.
     #[error(
-        "instance {instance} is already running (it holds {}); stop it, or use another --instance",
-        lock.display()
+        "instance {holder} is already running (it holds {}); stop it, or use another --instance{}",
+        lock.display(),
+        if holder == asked { "" } else { " and DOCKLINE_RUNTIME_DIR" }
     )]
     Busy {
-        /// The instance.
-        instance: Instance,
+        /// The instance that was to run.
+        asked: String,
+        /// The instance that does.
+        holder: String,
         /// The file that it holds.
         lock: PathBuf,
     },
     /// Somebody else could plant a socket there.
-    #[error("{} belongs to another user; set DOCKLINE_RUNTIME_DIR to a folder of your own", .0.display())]
+    #[error("{} can be written by other users; set DOCKLINE_RUNTIME_DIR to a folder of your own", .0.display())]
     Foreign(PathBuf),
     /// The system says no.
     #[error("use {}", path.display())]
@@ -48,9 +54,6 @@ pub struct Places {
 impl Places {
     /// Where the instance's folder may be, the best place first.
     pub fn candidates(&self, instance: &Instance) -> Vec<PathBuf> {
-        if let Some(explicit) = &self.explicit {
-            return vec![explicit.clone()];
-        }
         let in_xdg = self
             .xdg
             .as_ref()
@@ -60,20 +63,35 @@ impl Places {
             .temporary
             .join(format!("dockline-{}", user_id()))
             .join(instance.as_str());
-        in_xdg.into_iter().chain([shared]).collect()
+        self.explicit
+            .iter()
+            .cloned()
+            .chain(in_xdg)
+            .chain([shared])
+            .collect()
     }
 
-    /// The socket of a running service, or where it would be.
-    pub fn control_socket(&self, instance: &Instance) -> PathBuf {
+    /// All sockets on which a service of the instance may listen; only the user's own.
+    pub fn control_sockets(&self, instance: &Instance) -> impl Iterator<Item = PathBuf> + use<> {
         let sockets = self
             .candidates(instance)
             .into_iter()
             .map(|dir| control_socket(&dir));
-        let mut owned = sockets
-            .clone()
-            .filter(|path| fs::metadata(path).is_ok_and(|m| is_own(&m)));
-        let first = || sockets.into_iter().next().unwrap_or_default();
-        owned.next().unwrap_or_else(first)
+        sockets.filter(|path| fs::metadata(path).is_ok_and(|m| is_own(&m)))
+    }
+
+    /// The socket of a running service, or where it would be.
+    pub fn control_socket(&self, instance: &Instance) -> PathBuf {
+        let first = || {
+            self.candidates(instance)
+                .into_iter()
+                .map(|dir| control_socket(&dir))
+                .next()
+        };
+        self.control_sockets(instance)
+            .next()
+            .or_else(first)
+            .unwrap_or_default()
     }
 }
 
@@ -99,24 +117,34 @@ pub fn claim(dir: &Path, instance: &Instance) -> Result<Lock, Error> {
         .mode(0o700)
         .create(dir)
         .map_err(io(dir))?;
-    if !is_own(&fs::symlink_metadata(dir).map_err(io(dir))?) {
+    let metadata = fs::symlink_metadata(dir).map_err(io(dir))?;
+    if !is_own(&metadata) || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(Error::Foreign(dir.to_owned()));
     }
     let path = dir.join("lock");
-    let file = File::options()
+    let options = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
-        .open(&path)
-        .map_err(io(&path))?;
+        .open(&path);
+    let mut file = options.map_err(io(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            instance: instance.clone(),
-            lock: path,
-        }),
-        Err(TryLockError::Error(source)) => Err(Error::Io { path, source }),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            return Err(Error::Busy {
+                asked: instance.to_string(),
+                holder,
+                lock: path,
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
     }
+    let name = instance.as_str().as_bytes();
+    let written = file.set_len(0).and_then(|()| file.write_all(name));
+    written.map_err(io(&path))?;
+    Ok(Lock { _file: file })
 }
 
 fn is_own(metadata: &fs::Metadata) -> bool {
@@ -149,10 +177,7 @@ mod tests {
             explicit: Some("/mine".into()),
             ..xdg
         };
-        assert_eq!(
-            explicit.candidates(&instance("a")),
-            [PathBuf::from("/mine")]
-        );
+        assert_eq!(explicit.candidates(&instance("a"))[0], Path::new("/mine"));
     }
 
     #[test]

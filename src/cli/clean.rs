@@ -1,13 +1,16 @@
 //! `dockline clean`
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::{Failure, Global, output};
 use crate::control::client;
 use crate::control::report::shape::Status;
+use crate::core::id::Instance;
 use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
-use crate::docker::Client;
 use crate::docker::client::Labelled;
+use crate::docker::{self, Client};
 
 /// Flags of `clean`.
 #[derive(Clone, Debug, Args)]
@@ -26,41 +29,73 @@ struct Removed {
     containers: Vec<String>,
     networks: Vec<String>,
     images: Vec<String>,
+    /// What was not, and why.
+    failures: Vec<String>,
+}
+
+impl Removed {
+    fn failed(&mut self, what: &str, error: docker::Error) {
+        self.failures
+            .push(format!("{what}: {:#}", anyhow::Error::new(error)));
+    }
 }
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
-    refuse_while_running(global).await?;
     let client = Client::new(global.endpoint()?);
     client.negotiate().await?;
     let own = format!("{INSTANCE}={}", global.instance);
     let owner = if flags.all_instances { INSTANCE } else { &own };
+    let containers = client.labelled_containers(&[ROLE, owner]).await?;
+    let networks = client.labelled_networks(&[ROLE, owner]).await?;
+    let named = containers
+        .iter()
+        .chain(&networks)
+        .filter_map(|l| l.labels.get(INSTANCE)?.parse().ok());
+    let instances: BTreeSet<Instance> = named.chain([global.instance.clone()]).collect();
+    for instance in &instances {
+        refuse_while_running(instance).await?;
+    }
     let mut removed = Removed::default();
     // A network goes only when its containers have gone.
-    for container in client.labelled_containers(&[ROLE, owner]).await? {
-        client.remove(&container.id).await?;
-        removed.containers.push(container.name);
+    for Labelled { id, name, .. } in containers {
+        match client.remove(&id).await {
+            Ok(()) => removed.containers.push(name),
+            Err(error) => removed.failed(&name, error),
+        }
     }
-    for network in client.labelled_networks(&[ROLE, owner]).await? {
-        client.remove_network(&network.id).await?;
-        removed.networks.push(network.name);
+    for Labelled { id, name, .. } in networks {
+        match client.remove_network(&id).await {
+            Ok(()) => removed.networks.push(name),
+            Err(error) => removed.failed(&name, error),
+        }
     }
     remove_images(&client, &mut removed).await?;
     if flags.json {
-        return output::json(&removed);
+        output::json(&removed)?;
+    } else {
+        report(&removed);
     }
-    report(&removed);
-    Ok(())
-}
-
-/// A running service would make everything anew.
-async fn refuse_while_running(global: &Global) -> Result<(), Failure> {
-    match client::get::<Status>(&global.control_socket(), "/v1/status", &[]).await {
-        Err(client::Error::NotRunning(_)) => Ok(()),
-        Ok(_) | Err(_) => Err(Failure::Other(anyhow::anyhow!(
-            "instance {} is running; stop it first (Ctrl-C, or SIGTERM), then clean up",
-            global.instance
+    match removed.failures.as_slice() {
+        [] => Ok(()),
+        failures => Err(Failure::Other(anyhow::anyhow!(
+            "remove {}",
+            failures.join("; ")
         ))),
     }
+}
+
+/// A running service would make everything anew. It may have been started with another folder than this command.
+async fn refuse_while_running(instance: &Instance) -> Result<(), Failure> {
+    for socket in Global::places().control_sockets(instance) {
+        let answer = client::get::<Status>(&socket, "/v1/status", &[]).await;
+        if answer.is_ok_and(|status| status.instance == instance.as_str()) {
+            let advice = "stop it first (Ctrl-C, or SIGTERM), then clean up";
+            return Err(Failure::Other(anyhow::anyhow!(
+                "instance {instance} is running; {advice}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The tunnel's images belong to all instances: they go when no tunnel is left to use them.
@@ -70,8 +105,10 @@ async fn remove_images(client: &Client, removed: &mut Removed) -> Result<(), Fai
         return Ok(());
     }
     for Labelled { id, name, .. } in client.labelled_images(&[&role]).await? {
-        if client.remove_image(&id).await? {
-            removed.images.push(name);
+        match client.remove_image(&id).await {
+            Ok(true) => removed.images.push(name),
+            Ok(false) => {}
+            Err(error) => removed.failed(&name, error),
         }
     }
     Ok(())
@@ -83,16 +120,14 @@ fn report(removed: &Removed) {
         ("network", &removed.networks),
         ("image", &removed.images),
     ];
-    let all = kinds.iter().flat_map(|(kind, names)| {
-        names
-            .iter()
-            .map(move |name| format!("removed {kind} {name}"))
-    });
-    let lines: Vec<_> = all.collect();
-    if lines.is_empty() {
-        output::note("nothing to remove");
+    let mut anything = false;
+    for (kind, names) in kinds {
+        for name in names {
+            output::data(&format!("removed {kind} {name}"));
+            anything = true;
+        }
     }
-    for line in &lines {
-        output::data(line);
+    if !anything && removed.failures.is_empty() {
+        output::note("nothing to remove");
     }
 }

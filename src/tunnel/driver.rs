@@ -62,11 +62,10 @@ impl Driver {
         state: watch::Sender<TunnelState>,
         stop: CancellationToken,
     ) -> Option<Leftover> {
+        // A bring-up under way comes to its end first: what it asked the engine for is made all the same, and is to go.
         tokio::select! {
-            // First, because the map's channel may close at the same time.
-            biased;
-            () = stop.cancelled() => {}
-            () = self.drive(&state) => {}
+            () = self.drive(&state, &stop) => {}
+            () = past(&stop, FAREWELL) => {}
         }
         let farewell = tokio::time::timeout(FAREWELL, self.farewell()).await;
         state.send_replace(TunnelState::default());
@@ -84,9 +83,13 @@ impl Driver {
         }
     }
 
-    async fn drive(&mut self, state: &watch::Sender<TunnelState>) {
+    async fn drive(&mut self, state: &watch::Sender<TunnelState>, stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
-        loop {
+        // Not before the map is complete: it says whether the tunnel is there.
+        while until(stop, self.engine.wait_for(|e| e.synced))
+            .await
+            .is_some()
+        {
             state.send_modify(|s| {
                 // A failure stays in sight while it is being mended.
                 s.stage = if s.stage == Stage::Failed {
@@ -100,23 +103,22 @@ impl Driver {
                     pause = FIRST_PAUSE;
                     state.send_replace(running(&tunnel));
                     tracing::info!(address = %tunnel.socks.address, "tunnel up");
-                    self.keep(&tunnel, state).await;
-                    state.send_replace(TunnelState::default());
-                    tracing::warn!("tunnel has gone; bringing it up again");
+                    if until(stop, self.keep(&tunnel, state)).await.is_some() {
+                        state.send_replace(TunnelState::default());
+                        tracing::warn!("tunnel has gone; bringing it up again");
+                    }
                 }
                 Err(error) => {
                     failed(state, error);
-                    tokio::time::sleep(pause).await;
+                    until(stop, tokio::time::sleep(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
     }
 
-    async fn bring_up(&mut self) -> Result<Tunnel, Error> {
-        // Not before the map is complete: it says whether the tunnel is there. The service ends before this channel.
-        let known = self.engine.wait_for(|e| e.synced).await;
-        let info = known.ok().and_then(|e| e.info.clone()).unwrap_or_default();
+    async fn bring_up(&self) -> Result<Tunnel, Error> {
+        let info = self.engine.borrow().info.clone().unwrap_or_default();
         let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
         container::ensure(&self.client, &self.instance, &image).await
     }
@@ -184,6 +186,21 @@ impl Driver {
         }
         Ok(Some(Leftover { tunnel, injected }))
     }
+}
+
+/// What `work` gives, or nothing if the end comes first.
+async fn until<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        done = work => Some(done),
+    }
+}
+
+/// Waits for the end, and then for so long again.
+async fn past(stop: &CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(grace).await;
 }
 
 fn failed(state: &watch::Sender<TunnelState>, error: Error) {

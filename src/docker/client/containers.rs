@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
@@ -15,6 +18,9 @@ use super::{Client, SLOW, found};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::label::Labels;
 use crate::docker::Error;
+
+/// How often a removal that somebody else began is looked after: the engine tells nobody when it is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The tunnel's container, as it is to be.
 #[derive(Clone, Debug)]
@@ -100,20 +106,33 @@ impl Client {
         .map(drop)
     }
 
-    /// Removes a container, running or not; one that is gone, or going, is fine.
+    /// Removes a container, running or not, and waits until it has gone.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions {
             force: true,
             v: true,
             ..Default::default()
         };
-        match self
+        let removed = self
             .within(SLOW, self.docker()?.remove_container(id, Some(options)))
-            .await
-        {
-            Err(error) if error.is_not_found() || error.status() == Some(409) => Ok(()),
+            .await;
+        match removed {
+            Err(error) if error.is_not_found() => Ok(()),
+            // Somebody else is at it.
+            Err(error) if error.status() == Some(409) => self.gone(id).await,
             other => other,
         }
+    }
+
+    async fn gone(&self, id: &str) -> Result<(), Error> {
+        let give_up = Instant::now() + SLOW;
+        while self.inspect_tunnel(id).await?.is_some() {
+            if Instant::now() >= give_up {
+                return Err(Error::Timeout(SLOW));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// A container as the tunnel's driver sees it, by id or name.
@@ -133,7 +152,9 @@ impl Client {
             image: config.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            running: inspect.state.and_then(|s| s.running).unwrap_or_default(),
+            running: inspect
+                .state
+                .is_some_and(|s| s.running == Some(true) && s.restarting != Some(true)),
             networks: networks
                 .filter_map(|(name, e)| Some((name, NetworkId::from(e.network_id?))))
                 .collect(),
