@@ -78,6 +78,8 @@ enum Failure {
     NoEngine(anyhow::Error),
     #[error(transparent)]
     Usage(anyhow::Error),
+    #[error("stopped at once; `dockline clean` removes what was left in the engine")]
+    Interrupted,
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -89,6 +91,8 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NotRunning(_) => 3,
             Self::NoEngine(_) => 4,
+            // As a shell counts a command that SIGINT ended.
+            Self::Interrupted => 130,
         }
     }
 }

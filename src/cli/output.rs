@@ -37,6 +37,7 @@ fn chain(failure: &Failure) -> String {
             format!("{error:#}")
         }
         Failure::NotRunning(error) => error.to_string(),
+        Failure::Interrupted => failure.to_string(),
     }
 }
 

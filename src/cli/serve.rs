@@ -107,18 +107,23 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     start_logging(&flags)?;
     raise_file_limit();
     let config = config(global, flags)?;
-    let instance = config.selector.instance.clone();
-    let endpoint = config.endpoint.to_string();
+    let engine = config.endpoint.to_string();
+    let watching = config.selector.describe();
     let service = Service::bind(config).await?;
-    output::note(&banner(&instance, &endpoint, service.addresses()));
+    output::note(&banner(
+        &global.instance,
+        &engine,
+        &watching,
+        service.addresses(),
+    ));
     let stop = CancellationToken::new();
     let leftover = tokio::select! {
         outcome = service.run(stop.clone()) => outcome?,
+        () = announce(&stop) => return Ok(()),
         // The second signal, or no way to hear any: what stays is for `clean`.
         ended = signal::watch(stop.clone()) => {
             ended.map_err(anyhow::Error::from)?;
-            output::note("stopped at once; `dockline clean` removes what was left in the engine");
-            return Ok(());
+            return Err(Failure::Interrupted);
         }
     };
     if let Some(leftover) = leftover {
@@ -129,6 +134,15 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Says that the end is on its way, and then leaves it to take its time.
+async fn announce(stop: &CancellationToken) {
+    stop.cancelled().await;
+    output::note(
+        "stopping: connections end, the tunnel leaves its networks (once more to stop at once)",
+    );
+    std::future::pending::<()>().await;
 }
 
 fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
@@ -147,14 +161,24 @@ fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
         runtime_dir: places.into_iter().next().unwrap_or_default(),
         selector: Selector {
             instance: instance.clone(),
-            matches: flags
-                .matches
-                .iter()
-                .map(|text| Match::from(text.as_str()))
-                .collect(),
+            matches: matches(&flags.matches)?,
             all: flags.all,
         },
     })
+}
+
+/// A label without a name would match nothing, silently.
+fn matches(texts: &[String]) -> Result<Vec<Match>, Failure> {
+    let matches: Vec<_> = texts
+        .iter()
+        .map(|text| Match::from(text.as_str()))
+        .collect();
+    match matches.iter().find(|m| m.key.is_empty()) {
+        None => Ok(matches),
+        Some(_) => Err(Failure::Usage(anyhow::anyhow!(
+            "--match takes LABEL or LABEL=VALUE"
+        ))),
+    }
 }
 
 /// What listens beyond loopback would be everybody's.
@@ -212,7 +236,7 @@ fn start_logging(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// What somebody who just started it wants to know.
-fn banner(instance: &Instance, endpoint: &str, addresses: &Addresses) -> String {
+fn banner(instance: &Instance, engine: &str, watching: &str, addresses: &Addresses) -> String {
     let Addresses {
         dns, gateway, http, ..
     } = addresses;
@@ -222,7 +246,7 @@ fn banner(instance: &Instance, endpoint: &str, addresses: &Addresses) -> String 
         format!(" --instance {instance}")
     };
     let rows = [
-        ("engine", endpoint.to_owned()),
+        ("engine", engine.to_owned()),
         (
             "gateway",
             format!(
@@ -234,10 +258,7 @@ fn banner(instance: &Instance, endpoint: &str, addresses: &Addresses) -> String 
             "control",
             format!("http://{http}   /v1/status /healthz /readyz"),
         ),
-        (
-            "watching",
-            format!("containers labelled dockline.instance={instance}"),
-        ),
+        ("watching", watching.to_owned()),
         ("try", format!("dockline{option} status")),
     ];
     let lines = rows.map(|(name, value)| format!("  {name:<9}{value}"));

@@ -58,7 +58,6 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
 
 fn describe(status: &Status) -> String {
     let engine = &status.engine;
-    let version = engine.version.as_deref().unwrap_or("?");
     let connection = match &engine.problem {
         Some(problem) => format!("not connected: {problem}"),
         None if engine.connected => "connected".to_owned(),
@@ -69,7 +68,15 @@ fn describe(status: &Status) -> String {
         ("instance", format!("{} · {ready}", status.instance)),
         (
             "engine",
-            format!("{} · {version} · {connection}", engine.endpoint),
+            [
+                Some(engine.endpoint.clone()),
+                engine.version.clone(),
+                Some(connection),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" · "),
         ),
         ("gateway", format!("{} (SOCKS5 and HTTP)", status.gateway)),
         ("dns", status.dns.clone()),
@@ -112,7 +119,14 @@ fn containers(containers: &[ContainerReport]) -> String {
     }
     let mut rows = Vec::new();
     for container in containers {
-        if container.networks.is_empty() {
+        if !container.running {
+            rows.push(vec![
+                container.name.clone(),
+                "(not running)".to_owned(),
+                String::new(),
+                String::new(),
+            ]);
+        } else if container.networks.is_empty() {
             rows.push(vec![
                 container.name.clone(),
                 "-".to_owned(),

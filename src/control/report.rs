@@ -16,7 +16,7 @@ use self::shape::{
 
 use crate::core::engine_state::EngineState;
 use crate::core::id::Instance;
-use crate::core::inventory::{Container, Known};
+use crate::core::inventory::{Container, Known, RunState};
 use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
@@ -131,7 +131,17 @@ impl Sources {
                 address: e.addresses().next(),
             })
         };
-        let kept_off = membership::obstacles(map).into_iter();
+        let obstacles = membership::obstacles(map).into_iter();
+        let obstacles = obstacles.map(|(network, why)| (network.name.clone(), why.to_owned()));
+        let refused = state.refused.iter().map(|(id, why)| {
+            let view = map.networks().get(id);
+            let name = view.map_or_else(|| id.short().to_owned(), |v| v.network().name.clone());
+            (name, why.clone())
+        });
+        let kept_off = obstacles
+            .chain(refused)
+            .map(|(name, reason)| KeptOff { name, reason });
+        let kept_off = kept_off.collect();
         Tunnel {
             state: state.stage.as_str().to_owned(),
             id: state.container.map(|id| id.to_string()),
@@ -145,12 +155,7 @@ impl Sources {
             home: Some(self.instance.home_name()),
             networks: by_name(endpoints.iter().filter_map(network), |n| &n.name),
             problem: state.problem,
-            kept_off: kept_off
-                .map(|(n, reason)| KeptOff {
-                    name: n.name.clone(),
-                    reason: reason.to_owned(),
-                })
-                .collect(),
+            kept_off,
         }
     }
 }
@@ -164,6 +169,7 @@ fn container(map: &NetworkMap, known: &Known) -> ContainerReport {
     ContainerReport {
         id: container.id.to_string(),
         name: container.name.clone(),
+        running: container.state == RunState::Running,
         injected: container.labels.contains_key(label::UNDO),
         ca_current: false,
         networks: endpoints(map, owner),

@@ -84,6 +84,20 @@ impl Selector {
         }
     }
 
+    /// What is watched, in words.
+    pub fn describe(&self) -> String {
+        if self.all {
+            return "every container".to_owned();
+        }
+        let own = format!("{INSTANCE}={}", self.instance);
+        let matches = self.matches.iter().map(|m| match &m.value {
+            Some(value) => format!("{}={value}", m.key),
+            None => m.key.clone(),
+        });
+        let all: Vec<_> = [own].into_iter().chain(matches).collect();
+        format!("containers labelled {}", all.join(" or "))
+    }
+
     /// Whether one of these labels can make a container watched.
     pub fn depends_on(&self, keys: &[&str]) -> bool {
         self.matches.iter().any(|m| keys.contains(&m.key.as_str()))
@@ -99,7 +113,10 @@ impl Selector {
             Some(_) => return Part::Dockline,
             None => {}
         }
-        if labels.get(ENABLE).is_some_and(|v| v == "false") {
+        if labels
+            .get(ENABLE)
+            .is_some_and(|v| v.eq_ignore_ascii_case("false"))
+        {
             return Part::Other;
         }
         if own || self.all || self.matches.iter().any(|m| m.accepts(labels)) {
@@ -167,6 +184,23 @@ mod tests {
             (&all, "dockline.enable=false", Part::Other),
         ] {
             assert_eq!(selector.part(&labels(text)), part, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_match_takes_what_it_names_and_nothing_else(
+            key in "[a-z.=]{0,3}",
+            value in proptest::option::of("[a-z=]{0,2}"),
+            found in "[a-z.=]{0,3}",
+            with in "[a-z=]{0,2}",
+        ) {
+            let text = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}"));
+            let labels = Labels::from([(found.clone(), with.clone())]);
+            // A key ends at the first equals sign.
+            let (key, value) = text.split_once('=').map_or((text.as_str(), None), |(k, v)| (k, Some(v)));
+            let expected = key == found && value.is_none_or(|value| value == with);
+            proptest::prop_assert_eq!(Match::from(text.as_str()).accepts(&labels), expected);
         }
     }
 }

@@ -66,6 +66,8 @@ pub enum Refusal {
     Loop,
     /// Nothing has that name.
     NotFound,
+    /// Nothing is known of the engine yet.
+    NotYet,
     /// Whoever asks could not reach it without dockline either.
     Forbidden,
 }
@@ -188,6 +190,10 @@ fn unresolved(map: &NetworkMap, scope: &Scope, name: &str, answer: &Answer) -> R
         Status::NoData | Status::Found => Route::refused(
             Refusal::NotFound,
             format!("{name} is known but has no address"),
+        ),
+        Status::NotFound if map.generation() == 0 => Route::refused(
+            Refusal::NotYet,
+            format!("the engine has not said yet what runs there, so {name:?} is not known"),
         ),
         Status::NotFound => Route::refused(
             Refusal::NotFound,

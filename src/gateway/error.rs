@@ -106,6 +106,7 @@ impl From<Refusal> for Kind {
         match refusal {
             Refusal::Loop => Self::Loop,
             Refusal::NotFound => Self::NotFound,
+            Refusal::NotYet => Self::TunnelDown,
             Refusal::Forbidden => Self::Forbidden,
         }
     }

@@ -84,6 +84,7 @@ pub struct KeptOff {
 pub struct ContainerReport {
     pub id: String,
     pub name: String,
+    pub running: bool,
     pub injected: bool,
     pub ca_current: bool,
     pub networks: Vec<EndpointReport>,

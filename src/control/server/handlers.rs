@@ -80,7 +80,7 @@ pub(super) async fn resolve(
     Query(query): Query<ResolveQuery>,
 ) -> Result<Json<shape::Resolution>, Failure> {
     let sources = &served.sources;
-    let map = Arc::clone(&sources.map.borrow());
+    let map = current(sources)?;
     let scope = scope(&map, query.from.as_deref())?;
     let name = query.name.as_str();
     let answer = match wanted(query.record_type.as_deref(), name)? {
@@ -146,7 +146,7 @@ pub(super) async fn route(
     Query(query): Query<RouteQuery>,
 ) -> Result<Json<shape::RouteReport>, Failure> {
     let sources = &served.sources;
-    let map = Arc::clone(&sources.map.borrow());
+    let map = current(sources)?;
     let scope = scope(&map, query.from.as_deref())?;
     let port = query.port.unwrap_or(DEFAULT_PORT);
     let destination = Destination {
@@ -160,6 +160,22 @@ pub(super) async fn route(
         query.from,
         &decision,
     )))
+}
+
+/// The map, once there is one: before, every name would be unknown.
+fn current(sources: &Sources) -> Result<Arc<NetworkMap>, Failure> {
+    let map = Arc::clone(&sources.map.borrow());
+    if map.generation() > 0 {
+        return Ok(map);
+    }
+    let engine = sources.engine.borrow();
+    let why = engine
+        .problem
+        .as_deref()
+        .unwrap_or("it is being asked what runs there");
+    let error = format!("nothing is known of the engine yet: {why}");
+    let hint = "start Docker; `dockline status --wait 30` waits for it";
+    Err(problem(StatusCode::SERVICE_UNAVAILABLE, error, hint))
 }
 
 fn scope(map: &NetworkMap, from: Option<&str>) -> Result<Scope, Failure> {

@@ -111,6 +111,8 @@ enum Blocker {
     },
     NotJoined {
         network: String,
+        /// Why the engine does not let the tunnel join.
+        refused: Option<String>,
     },
 }
 
@@ -124,8 +126,17 @@ impl From<Blocker> for Error {
                     None => format!("the tunnel is {stage}"),
                 }
             }
-            Blocker::NotJoined { network } => {
+            Blocker::NotJoined {
+                network,
+                refused: None,
+            } => {
                 format!("the tunnel has not joined network {network} in time")
+            }
+            Blocker::NotJoined {
+                network,
+                refused: Some(words),
+            } => {
+                format!("the tunnel cannot join network {network}: {words}")
             }
         };
         Self::new(Kind::TunnelDown, reason)
@@ -158,6 +169,9 @@ async fn await_ready(
             Blocker::NotRunning {
                 stage: Stage::Failed,
                 ..
+            } | Blocker::NotJoined {
+                refused: Some(_),
+                ..
             }
         );
         failed_since = failed.then(|| failed_since.unwrap_or_else(Instant::now));
@@ -188,14 +202,18 @@ fn look(
         });
     };
     let joined = |target: &Target| map.joined().any(|network| *network == target.network);
-    match targets.iter().position(joined) {
-        Some(index) => Ok((index, access.clone())),
-        None => Err(Blocker::NotJoined {
-            network: targets
-                .first()
-                .map_or_else(String::new, |t| name_of(map, &t.network)),
-        }),
+    if let Some(index) = targets.iter().position(joined) {
+        return Ok((index, access.clone()));
     }
+    let network = targets.first().map(|t| name_of(map, &t.network));
+    let words = |t: &Target| tunnel.refused.get(&t.network).cloned();
+    let hopeless = targets
+        .iter()
+        .all(|t| tunnel.refused.contains_key(&t.network));
+    Err(Blocker::NotJoined {
+        network: network.unwrap_or_default(),
+        refused: targets.iter().find_map(words).filter(|_| hopeless),
+    })
 }
 
 fn name_of(map: &NetworkMap, id: &NetworkId) -> String {

@@ -65,7 +65,7 @@ impl Refusal {
             ..Self::new(
                 StatusCode::BAD_REQUEST,
                 "This is dockline's gateway, a proxy and not a web server. \
-                 Set it as the upstream proxy (HTTP or SOCKS5) of your interceptor; `dockline integrate` says how.",
+                 Set it as the upstream proxy (HTTP or SOCKS5) of your interceptor.",
             )
         }
     }
