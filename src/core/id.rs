@@ -123,6 +123,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_instance_or_refused(text in "[a-z0-9-]{0,34}|\\PC{0,8}") {
+            let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            let label = (1..=32).contains(&text.len())
+                && text.chars().all(|c| inner(c) || c == '-')
+                && text.starts_with(inner)
+                && text.ends_with(inner);
+            let parsed = text.parse::<Instance>();
+            proptest::prop_assert_eq!(parsed.is_ok(), label);
+            if let Ok(instance) = parsed {
+                proptest::prop_assert_eq!(instance.as_str(), text);
+            }
+        }
+    }
+
     #[test]
     fn a_short_id_stays_whole() {
         assert_eq!(ContainerId::from("abc").short(), "abc");

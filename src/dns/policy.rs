@@ -88,4 +88,18 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_policy_or_refused(text in "(system|none|[0-9a-f.:,\\[\\] ]{0,30}|\\PC{0,12})") {
+            match text.parse::<ForwardPolicy>() {
+                Ok(ForwardPolicy::System) => proptest::prop_assert_eq!(text, "system"),
+                Ok(ForwardPolicy::None) => proptest::prop_assert_eq!(text, "none"),
+                Ok(ForwardPolicy::Servers(servers)) => {
+                    proptest::prop_assert_eq!(servers.len(), text.split(',').count());
+                }
+                Err(InvalidForwardPolicy(shown)) => proptest::prop_assert_eq!(shown, text),
+            }
+        }
+    }
 }

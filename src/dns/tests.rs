@@ -1,5 +1,6 @@
 //! A real server on loopback, asked over real sockets.
 
+mod properties;
 pub(super) mod upstream;
 
 use std::future::Future;

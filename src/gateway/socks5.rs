@@ -1,6 +1,8 @@
 //! SOCKS5 towards clients (RFC 1928): CONNECT to addresses and names, nothing else. The user name is the client hint.
 
 mod login;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

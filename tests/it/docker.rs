@@ -4,5 +4,6 @@ mod commands;
 mod compose;
 mod dns;
 mod gateway;
+mod many;
 mod map;
 mod tunnel;

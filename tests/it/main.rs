@@ -7,5 +7,6 @@
 )]
 
 mod docker;
+mod hostile;
 mod layering;
 mod support;

@@ -1,5 +1,7 @@
 //! The harness: engines to test on, a laboratory on one of them, and the service under test.
 
+mod process;
+
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use dockline::service::Service;
 use dockline::tunnel::Leftover;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use process::{Cost, Serve, raise_file_limit};
 
 /// For what takes milliseconds on a quiet machine: a failure, not a measure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -297,6 +301,23 @@ impl Running {
             (tunnel.state == "running" && on == wanted).then_some(())
         })
         .await;
+    }
+
+    /// What the gateway gives for a page, failures included.
+    pub(crate) fn try_fetch(&self, scheme: &str, url: &str) -> String {
+        let proxy = format!("{scheme}://{}", self.gateway);
+        let arguments = [
+            "-sS",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "",
+            "--proxy",
+            &proxy,
+            url,
+        ];
+        let output = Command::new("curl").args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// What a page says, fetched through the gateway as an interceptor would.

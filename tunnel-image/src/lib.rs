@@ -6,7 +6,7 @@
 //!
 //! - [`Config`]: the environment, checked
 //! - `listen`: the listeners; `serve`: accepting, within `limits`; `signal`: stopping
-//! - `socks`: one connection; `auth` and `secret`: who may; `dial` and `names`: the way to the target
+//! - `socks`: one connection; `held`: its answers; `auth` and `secret`: who may; `dial` and `names`: the way to the target
 //! - `relay`: the bytes; `tcp`: how every socket is set
 
 use std::fmt;
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 mod auth;
 mod config;
 mod dial;
+mod held;
 mod limits;
 mod listen;
 mod names;

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::auth::authenticate;
 use crate::dial::{Failure, Target, dial};
+use crate::held::Held;
 use crate::names::Names;
 use crate::relay::tunnel;
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Holds any greeting, password and request, so that a client that sends all at once is read at once.
 const HANDSHAKE_BUFFER: usize = 1_024;
 
-type Client = BufReader<TcpStream>;
+type Client = BufReader<Held<TcpStream>>;
 type Asked<'a> = Socks5ServerProtocol<&'a mut Client, states::CommandRead>;
 
 /// What all connections share.
@@ -49,14 +50,16 @@ impl From<SocksServerError> for Refused {
 impl Socks {
     /// Serves one client to the end.
     pub(crate) async fn serve(&self, client: TcpStream) {
-        let mut client = BufReader::with_capacity(HANDSHAKE_BUFFER, client);
+        let mut client = BufReader::with_capacity(HANDSHAKE_BUFFER, Held::new(client));
         // Boxed, because it takes far more memory than the relay, which may last for days.
         let opened = Box::pin(self.open(&mut client)).await;
         let Ok(target) = opened else {
             return Box::pin(part(client)).await;
         };
         let early = client.buffer().to_vec();
-        tunnel(client.into_inner(), target, early).await;
+        if let Ok(client) = client.into_inner().release().await {
+            tunnel(client, target, early).await;
+        }
     }
 
     /// Does all that comes before the first byte is relayed.

@@ -6,7 +6,6 @@
 mod narrator;
 mod pages;
 mod project;
-mod service;
 
 use std::process::Child;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use serde_json::Value;
 
 use self::narrator::Narrator;
 use self::project::{BLOG, Project, SHOP, Stage};
-use self::service::Dockline;
 use crate::console::say;
+use crate::dockline::{Dockline, Profile};
 use crate::setup::Setup;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
@@ -58,7 +57,7 @@ fn on_engine(narrator: &Narrator, workspace: &Workspace, setup: &Setup) -> Resul
     let demo = Demo {
         narrator,
         stage,
-        dockline: Dockline::built(workspace, &engine.endpoint)?,
+        dockline: Dockline::built(workspace, Profile::Debug, INSTANCE, &engine.endpoint)?,
     };
     let mut service = None;
     let played = demo.play(&mut service);
@@ -131,7 +130,7 @@ impl Demo<'_> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         say(format_args!("  $ export {}", exports.join(" ")));
-        let running = service.insert(self.dockline.serve()?);
+        let running = service.insert(self.dockline.serve(&[])?);
         self.dockline.wait_ready(self.narrator.shell(), running)
     }
 

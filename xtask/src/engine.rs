@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-pub(crate) use self::apt::{install_prerequisites, is_installed};
+pub(crate) use self::apt::{install, install_prerequisites, is_installed};
 pub(crate) use self::host::can_make_engines;
 pub(crate) use self::packages::{PackageSet, unpack};
 use crate::console::say;

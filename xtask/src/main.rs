@@ -1,15 +1,19 @@
-//! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints and all tests.
+//! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
-//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`] and [`demo`].
+//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`soak`],
+//! [`bench`] and [`demo`].
 
+mod bench;
 mod console;
 mod demo;
+mod dockline;
 mod engine;
 mod images;
 mod lint;
 mod setup;
 mod shell;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -43,8 +47,12 @@ enum Task {
     Engine(EngineTask),
     /// All tests, those on real engines included.
     Test(test::Flags),
+    /// Churns on a real engine while dockline serves, and looks whether it stays right, small and quick.
+    Soak(soak::Flags),
     /// Formatting, lints, documentation, dependencies.
     Lint,
+    /// Measures dockline beside limits and peers.
+    Bench(bench::Flags),
     /// Shows what dockline does, on a real engine, and cleans up after itself.
     Demo,
 }
@@ -103,7 +111,9 @@ fn run(cli: &Cli) -> Result<()> {
             .try_for_each(|version| engine::down(&shell, &workspace, version)),
         Task::Engine(EngineTask::Env { version }) => print_env(&shell, &workspace, *version),
         Task::Test(flags) => test::run(&shell, &workspace, host, flags),
+        Task::Soak(flags) => soak::run(&shell, &workspace, flags),
         Task::Lint => lint::run(&shell, &workspace),
+        Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),
     }
 }

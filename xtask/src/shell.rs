@@ -3,6 +3,7 @@
 //! A program that fails is reported with its command line, its exit code and the end of what it wrote to stderr.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -164,6 +165,17 @@ pub(crate) fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let quoted: Vec<String> = words.map(|word| quote(&word.to_string_lossy())).collect();
     quoted.join(" ")
+}
+
+/// A command line with the program's bare name.
+pub(crate) fn typed(command: &Command) -> String {
+    let line = command_line(command);
+    let program = command.get_program().to_string_lossy();
+    let name = Path::new(command.get_program())
+        .file_name()
+        .map_or_else(|| program.clone(), |name| name.to_string_lossy());
+    line.strip_prefix(&*program)
+        .map_or_else(|| line.clone(), |rest| format!("{name}{rest}"))
 }
 
 /// A word as one would type it.

@@ -61,23 +61,27 @@ pub(super) fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -
     Route::Host { address, reason }
 }
 
-/// Loopback as a container means it: the container itself.
+/// Loopback as a container means it: the container itself, by an address where the tunnel is as well.
 fn to_own_loopback(map: &NetworkMap, id: &ContainerId, port: u16) -> Route {
-    let endpoint = map
-        .network_owner(id)
-        .and_then(|k| k.container.endpoints.first());
-    let Some(address) = endpoint.and_then(|e| e.addresses().next()) else {
+    let owner = map.network_owner(id).map(|k| &k.container);
+    let mut endpoints = owner.into_iter().flat_map(|c| &c.endpoints);
+    let target = endpoints.find_map(|endpoint| {
+        map.networks()
+            .get(&endpoint.network)
+            .filter(|view| view.is_watched())?;
+        Some(Target {
+            address: SocketAddr::new(endpoint.addresses().next()?, port),
+            network: endpoint.network.clone(),
+        })
+    });
+    let Some(target) = target else {
         return Route::refused(
             Refusal::Forbidden,
-            "the calling container has no address of its own",
+            "the calling container has no address of its own on a watched network",
         );
     };
-    let targets = endpoint.map(|e| Target {
-        address: SocketAddr::new(address, port),
-        network: e.network.clone(),
-    });
     Route::Tunnel {
-        targets: targets.into_iter().collect(),
+        targets: vec![target],
         reason: "loopback, in a container's scope, is that container".to_owned(),
     }
 }

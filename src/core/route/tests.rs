@@ -1,3 +1,5 @@
+mod properties;
+
 use super::*;
 use crate::core::sample::{id, map};
 
@@ -12,6 +14,7 @@ const MAP: &str = "
     net quiet 10.4.0.0/24 no-icc
     net lan 192.168.1.0/24 driver=macvlan
     run far other=10.3.0.2
+    run both other=10.3.0.9 shop=10.1.0.9
     run mute watched quiet=10.4.0.2
     run cast lan=192.168.1.7
     run alone watched mode=none
@@ -108,6 +111,9 @@ fn from_a_container() {
         ("web", "example.com:443", "direct"),
         // Loopback is its own.
         ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),
+        // Where the tunnel is, not where it never will be.
+        ("both", "127.0.0.1:80", "tunnel 10.1.0.9:80@shop"),
+        ("far", "127.0.0.1:80", "Forbidden"),
         ("side", "localhost:80", "tunnel 10.2.0.3:80@inner"),
         ("side", "web:80", "tunnel 10.2.0.2:80@inner"),
         ("side", "10.1.0.3:80", "Forbidden"),

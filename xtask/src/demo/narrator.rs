@@ -1,13 +1,12 @@
 //! What the demo's reader sees: headings, explanations, commands after `$`, and what they answered.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
 use crate::console::say;
-use crate::shell::{MINUTES_2, Shell, command_line};
+use crate::shell::{MINUTES_2, Shell, typed};
 
 /// Tells the demo's story while it runs.
 #[derive(Debug)]
@@ -80,15 +79,4 @@ impl Narrator {
         }
         Ok(())
     }
-}
-
-/// A command line with the program's bare name.
-pub(super) fn typed(command: &Command) -> String {
-    let line = command_line(command);
-    let program = command.get_program().to_string_lossy();
-    let name = Path::new(command.get_program())
-        .file_name()
-        .map_or_else(|| program.clone(), |name| name.to_string_lossy());
-    line.strip_prefix(&*program)
-        .map_or_else(|| line.clone(), |rest| format!("{name}{rest}"))
 }

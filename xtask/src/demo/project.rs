@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::INSTANCE;
-use super::narrator::{Narrator, typed};
+use super::narrator::Narrator;
 use crate::engine::Engine;
-use crate::shell::MINUTES_2;
+use crate::shell::{MINUTES_2, typed};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 

@@ -23,8 +23,14 @@ const PREREQUISITES: [&str; 7] = [
 
 /// Installs what is missing of the packages that engines and fixtures use.
 pub(crate) fn install_prerequisites(shell: &Shell) -> Result<()> {
-    let missing: Vec<&str> = PREREQUISITES
-        .into_iter()
+    install(shell, &PREREQUISITES)
+}
+
+/// Installs those packages that are missing, and starts no service that comes with them.
+pub(crate) fn install(shell: &Shell, packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
         .filter(|package| !is_installed(shell, package))
         .collect();
     if missing.is_empty() {
@@ -34,6 +40,8 @@ pub(crate) fn install_prerequisites(shell: &Shell) -> Result<()> {
     shell.output(apt_get().arg("update"), MINUTES_10)?;
     shell.output(
         apt_get()
+            // Debian starts what it installs, except in single-user mode.
+            .env("RUNLEVEL", "1")
             .args(["install", "-y", "--no-install-recommends"])
             .args(missing),
         MINUTES_10,

@@ -1,4 +1,4 @@
-//! The demo's `dockline serve`: started with free ports, asked where it listens, and stopped as a user would.
+//! A `dockline serve` that was built here: started with free ports, asked where it listens, and stopped as a user would.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -8,10 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::INSTANCE;
-use super::narrator::typed;
 use crate::console::say;
-use crate::shell::{MINUTES_2, Shell, tail};
+use crate::shell::{MINUTES_2, Shell, tail, typed};
 use crate::workspace::Workspace;
 
 /// How long dockline has to start its tunnel and learn of all containers.
@@ -19,40 +17,58 @@ const READY_SECONDS: &str = "60";
 /// How long it has to stop after it was asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// The program, and how to call it for the demo's engine.
+/// How cargo built it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// The program, and how to call it for one instance on one engine.
 #[derive(Debug)]
-pub(super) struct Dockline {
+pub(crate) struct Dockline {
     program: PathBuf,
+    instance: &'static str,
     endpoint: String,
     log: PathBuf,
 }
 
 impl Dockline {
     /// The program that cargo has built.
-    pub(super) fn built(workspace: &Workspace, endpoint: &str) -> Result<Self> {
-        let folder = workspace.target().join("demo");
+    pub(crate) fn built(
+        workspace: &Workspace,
+        profile: Profile,
+        instance: &'static str,
+        endpoint: &str,
+    ) -> Result<Self> {
+        let folder = workspace.target().join(instance);
         fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let profile = match profile {
+            Profile::Debug => "debug",
+            Profile::Release => "release",
+        };
         let program = workspace
             .target()
-            .join("debug")
+            .join(profile)
             .join(format!("dockline{}", std::env::consts::EXE_SUFFIX));
         Ok(Self {
             program,
+            instance,
             endpoint: endpoint.to_owned(),
             log: folder.join("serve.log"),
         })
     }
 
     /// The variables that spare the reader two flags in every line.
-    pub(super) fn variables(&self) -> [(&'static str, &str); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
         [
-            ("DOCKLINE_INSTANCE", INSTANCE),
+            ("DOCKLINE_INSTANCE", self.instance),
             ("DOCKLINE_HOST", &self.endpoint),
         ]
     }
 
     /// A dockline command.
-    pub(super) fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(args)
@@ -61,15 +77,15 @@ impl Dockline {
         command
     }
 
-    /// Starts the service in the background; it has to be stopped.
-    pub(super) fn serve(&self) -> Result<Child> {
+    /// Starts the service in the background, with more flags; it has to be stopped.
+    pub(crate) fn serve(&self, flags: &[&str]) -> Result<Child> {
         let log =
             File::create(&self.log).with_context(|| format!("write {}", self.log.display()))?;
         let mut command =
             self.command(&["serve", "--dns", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]);
-        command.args(["--http", "127.0.0.1:0"]);
+        command.args(["--http", "127.0.0.1:0"]).args(flags);
         say(format_args!("  $ {} &", typed(&command)));
-        // Ctrl-C is for the demo, which then stops the service itself.
+        // Ctrl-C is for xtask, which then stops the service itself.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
@@ -80,7 +96,7 @@ impl Dockline {
     }
 
     /// Waits until the service is ready, and returns its status.
-    pub(super) fn wait_ready(&self, shell: &Shell, service: &mut Child) -> Result<Value> {
+    pub(crate) fn wait_ready(&self, shell: &Shell, service: &mut Child) -> Result<Value> {
         let mut status = self.command(&["status", "--wait", READY_SECONDS, "--json"]);
         let answer = shell.output(&mut status, MINUTES_2).map_err(|error| {
             error.context(format!(
@@ -96,7 +112,7 @@ impl Dockline {
     }
 
     /// Asks the service to stop, and fails if it had to be killed or ended badly.
-    pub(super) fn stop(&self, shell: &Shell, mut service: Child) -> Result<()> {
+    pub(crate) fn stop(&self, shell: &Shell, mut service: Child) -> Result<()> {
         if service.try_wait()?.is_none() {
             shell.signal(service.id(), "TERM")?;
         }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hostile;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -58,13 +60,13 @@ impl Tunnel {
     /// A tunnel through the program, and its far end.
     fn open(&self) -> (TcpStream, TcpStream) {
         let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let [high, low] = target.local_addr().unwrap().port().to_be_bytes();
+        self.open_to(&target)
+    }
+
+    /// A tunnel to somebody who listens.
+    fn open_to(&self, target: &TcpListener) -> (TcpStream, TcpStream) {
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
-        let password = [&[1, 1, b'u', 64], SECRET.as_bytes()].concat();
-        let request = [5, 1, 0, 1, 127, 0, 0, 1, high, low];
-        client
-            .write_all(&[&[5, 1, 2], &password[..], &request].concat())
-            .unwrap();
+        client.write_all(&handshake(target)).unwrap();
         let mut answers = [0; 2 + 2 + 10];
         client.read_exact(&mut answers).unwrap();
         assert_eq!(answers[..6], [5, 2, 1, 0, 5, 0]);
@@ -76,6 +78,14 @@ impl Drop for Tunnel {
     fn drop(&mut self) {
         let _ = self.child.kill();
     }
+}
+
+/// All that a client says before its tunnel is there.
+fn handshake(target: &TcpListener) -> Vec<u8> {
+    let [high, low] = target.local_addr().unwrap().port().to_be_bytes();
+    let password = [&[1, 1, b'u', 64], SECRET.as_bytes()].concat();
+    let request = [5, 1, 0, 1, 127, 0, 0, 1, high, low];
+    [&[5, 1, 2], &password[..], &request].concat()
 }
 
 fn free_port() -> u16 {

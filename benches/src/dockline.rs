@@ -1,0 +1,105 @@
+//! `dockline serve` as it is measured: an instance of its own, with its own folder and free ports.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::engine::http;
+use crate::process::{Server, free_port};
+
+/// The instance of all measurements, and so the label of watched containers.
+pub(crate) const INSTANCE: &str = "bench";
+
+/// A running `dockline serve`.
+#[derive(Debug)]
+pub(crate) struct Dockline {
+    // Dropped first: it cleans up in the engine.
+    server: Server,
+    pub(crate) dns: SocketAddr,
+    pub(crate) gateway: SocketAddr,
+    /// When the process was started.
+    pub(crate) started: Instant,
+    control: PathBuf,
+    _folder: TempDir,
+}
+
+impl Dockline {
+    /// Starts it and waits until its map is complete.
+    pub(crate) fn serve(program: &Path, engine: &Path, log: &Path) -> Result<Self> {
+        let mut dockline = Self::spawn(program, engine, log)?;
+        dockline.await_ready()?;
+        Ok(dockline)
+    }
+
+    /// Starts it.
+    pub(crate) fn spawn(program: &Path, engine: &Path, log: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir().context("make a folder for dockline")?;
+        let (dns, gateway, http) = (free_port()?, free_port()?, free_port()?);
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--instance", INSTANCE, "--dns-forward", "none"])
+            .args(["--dns", &dns.to_string(), "--gateway", &gateway.to_string()])
+            .args(["--http", &http.to_string()])
+            .arg("--host")
+            .arg(format!("unix://{}", engine.display()))
+            .env("DOCKLINE_RUNTIME_DIR", folder.path())
+            .env_remove("DOCKLINE_CONTEXT");
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
+        let started = Instant::now();
+        let server = Server::start(&mut command, Some(log))?;
+        let control = folder.path().join("control.sock");
+        Ok(Self {
+            server,
+            dns,
+            gateway,
+            started,
+            control,
+            _folder: folder,
+        })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Waits until `probe` likes the status; answers when that was.
+    fn until(&mut self, what: &str, probe: impl Fn(&Value) -> bool) -> Result<Instant> {
+        let control = self.control.clone();
+        self.server.wait_for(what, || {
+            http::once(&control, "GET", "/v1/status", None).is_ok_and(|(_, status)| probe(&status))
+        })?;
+        Ok(Instant::now())
+    }
+
+    /// Waits until the tunnel is on a network; answers when that was.
+    pub(crate) fn await_joined(&mut self, network: &str) -> Result<Instant> {
+        self.until("the tunnel to join", |status| {
+            let networks = status["tunnel"]["networks"].as_array();
+            networks.is_some_and(|all| all.iter().any(|joined| joined["name"] == network))
+        })
+    }
+
+    /// Waits until the map is complete; answers when that was.
+    pub(crate) fn await_ready(&mut self) -> Result<Instant> {
+        let control = self.control.clone();
+        self.server.wait_for("the map", || is_ready(&control))?;
+        Ok(Instant::now())
+    }
+
+    /// Stops it, with all that it has in the engine.
+    pub(crate) fn stop(self) {
+        self.server.stop();
+    }
+}
+
+fn is_ready(control: &Path) -> bool {
+    http::once(control, "GET", "/readyz", None).is_ok_and(|(status, _)| status == 200)
+}
