@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
+use crate::docker::watcher::Pace;
 use crate::gateway::{Password, Upstream};
 
 /// What `serve` runs with.
@@ -15,6 +16,8 @@ pub struct Config {
     pub selector: Selector,
     /// The engine.
     pub endpoint: Endpoint,
+    /// How patiently it is watched.
+    pub pace: Pace,
     /// Where DNS listens.
     pub dns: SocketAddr,
     /// Who answers for names that are not the engine's.

@@ -112,6 +112,7 @@ impl Service {
         let watcher = Watcher::new(
             client.clone(),
             Tracker::new(config.selector.clone()),
+            config.pace,
             map_tx,
             engine_tx,
         );

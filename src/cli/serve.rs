@@ -13,6 +13,7 @@ use crate::control::Addresses;
 use crate::core::id::Instance;
 use crate::core::label::{Match, Selector};
 use crate::dns::ForwardPolicy;
+use crate::docker::watcher::Pace;
 use crate::gateway::{Password, Upstream};
 use crate::service::Service;
 use crate::signal;
@@ -151,6 +152,7 @@ fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
     let places = Global::places().candidates(instance);
     Ok(Config {
         endpoint: global.endpoint()?,
+        pace: Pace::default(),
         dns: listen_on(flags.dns, instance, DNS_PORT),
         gateway: listen_on(flags.gateway, instance, GATEWAY_PORT),
         http: listen_on(flags.http, instance, HTTP_PORT),

@@ -3,47 +3,34 @@
 //! The only writer of the map. When the engine goes away the last map is served on; the watcher comes back by
 //! itself, and then looks at everything again.
 
+mod fetches;
+mod pace;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use pace::Pace;
+
+use self::fetches::{Fetched, Fetches};
 use super::{Client, Error};
 use crate::core::engine_state::EngineState;
-use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Listing, Network};
 use crate::core::map::NetworkMap;
 use crate::core::tracker::{Event, Fetch, Tracker};
 
-/// Inspects at a time. Each may wait for a slow start; other calls are not counted, because they are never many.
-const MAX_INSPECTS: usize = 32;
 /// Events taken at once before fetches have their turn.
 const MAX_BURST: usize = 256;
 /// A connection that lasted so long was a good one: the next attempt comes soon.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-/// How often a listing is compared with the map, for events that the engine dropped without a word.
-const CHECK_EVERY: Duration = Duration::from_secs(30);
-/// How often the engine is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// First and longest pause between attempts to reach the engine.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// What a fetch brought.
-enum Fetched {
-    Listing(Listing),
-    Container(ContainerId, Option<Box<Container>>),
-    Network(NetworkId, Option<Network>),
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Watcher {
     client: Client,
     tracker: Tracker,
+    pace: Pace,
     map: watch::Sender<Arc<NetworkMap>>,
     engine: watch::Sender<EngineState>,
     /// Whether there was a map at all.
@@ -55,12 +42,14 @@ impl Watcher {
     pub fn new(
         client: Client,
         tracker: Tracker,
+        pace: Pace,
         map: watch::Sender<Arc<NetworkMap>>,
         engine: watch::Sender<EngineState>,
     ) -> Self {
         Self {
             client,
             tracker,
+            pace,
             map,
             engine,
             published: false,
@@ -69,7 +58,7 @@ impl Watcher {
 
     /// Watches until told to stop, through any number of the engine's absences.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.pace.first_pause;
         while !stop.is_cancelled() {
             let begun = Instant::now();
             let outcome = tokio::select! {
@@ -77,14 +66,14 @@ impl Watcher {
                 outcome = self.follow() => outcome,
             };
             if begun.elapsed() >= GOOD_CONNECTION {
-                pause = FIRST_PAUSE;
+                pause = self.pace.first_pause;
             }
             self.disconnected(&outcome);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(self.pace.longest_pause);
         }
     }
 
@@ -119,10 +108,15 @@ impl Watcher {
         events: &mut (impl Stream<Item = Result<Event, Error>> + Unpin),
     ) -> Result<(), Error> {
         let mut fetches = Fetches::default();
-        let mut check = tokio::time::interval(CHECK_EVERY);
+        let mut check = tokio::time::interval(self.pace.check_every);
         check.reset();
-        let mut away = std::pin::pin!(until_away(self.client.clone()));
+        let mut away = std::pin::pin!(until_away(self.client.clone(), self.pace.ping_every));
+        // When the stream counts as dead, unless an event comes.
+        let mut dead = None;
         loop {
+            let soon = || Instant::now() + self.pace.silence;
+            let stalled = self.tracker.is_stalled();
+            dead = stalled.then(|| dead.unwrap_or_else(soon));
             fetches.send(&self.client, &mut self.tracker);
             self.publish();
             let tick = self.tracker.next_tick();
@@ -132,8 +126,11 @@ impl Watcher {
                     self.tracker.observe(event?, Instant::now());
                     self.observe_ready(events)?;
                 }
-                (fetch, outcome) = fetches.next_done() => self.take(fetch, outcome)?,
+                done = fetches.next_done() => if let Some((fetch, outcome)) = done {
+                    self.take(fetch, outcome)?;
+                },
                 () = sleep_until(tick) => self.tracker.tick(Instant::now()),
+                () = sleep_until(dead) => return Err(Error::Stalled),
                 _ = check.tick() => self.tracker.check(),
                 error = &mut away => return Err(error),
             }
@@ -161,9 +158,6 @@ impl Watcher {
         match outcome {
             Ok(Fetched::Listing(listing)) => {
                 self.tracker.listed(listing, now);
-                if self.tracker.is_stalled() {
-                    return Err(Error::Stalled);
-                }
                 self.engine.send_if_modified(connected);
             }
             Ok(Fetched::Container(id, found)) => self.tracker.inspected(&id, found.map(|c| *c)),
@@ -210,62 +204,14 @@ fn connected(state: &mut EngineState) -> bool {
     news
 }
 
-/// The calls to the engine that are under way.
-#[derive(Default)]
-struct Fetches {
-    running: JoinSet<(Fetch, Result<Fetched, Error>)>,
-    /// How many of them may take as long as a container's start.
-    inspects: usize,
-}
-
-impl Fetches {
-    fn send(&mut self, client: &Client, tracker: &mut Tracker) {
-        while let Some(fetch) = tracker.next_fetch(self.inspects < MAX_INSPECTS) {
-            self.inspects += usize::from(matches!(fetch, Fetch::Container(_)));
-            let client = client.clone();
-            self.running.spawn(async move {
-                let outcome = fetch_one(&client, &fetch).await;
-                (fetch, outcome)
-            });
-        }
-    }
-
-    /// Waits for an answer; for ever, if none is under way.
-    async fn next_done(&mut self) -> (Fetch, Result<Fetched, Error>) {
-        match self.running.join_next().await {
-            Some(Ok((fetch, outcome))) => {
-                self.inspects -= usize::from(matches!(fetch, Fetch::Container(_)));
-                (fetch, outcome)
-            }
-            // A panic is a defect: it ends the watcher, and with it the service, rather than one container's news.
-            Some(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => std::future::pending().await,
-            },
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// Waits until the engine answers no more, although its connections may stand: a hung one says nothing by itself.
-async fn until_away(client: Client) -> Error {
+async fn until_away(client: Client, every: Duration) -> Error {
     loop {
-        tokio::time::sleep(PING_EVERY).await;
+        tokio::time::sleep(every).await;
         if let Err(error) = client.ping().await {
             return error;
         }
     }
-}
-
-async fn fetch_one(client: &Client, fetch: &Fetch) -> Result<Fetched, Error> {
-    Ok(match fetch {
-        Fetch::Listing => Fetched::Listing(client.list().await?),
-        Fetch::Container(id) => {
-            let found = client.inspect_container(id).await?;
-            Fetched::Container(id.clone(), found.map(Box::new))
-        }
-        Fetch::Network(id) => Fetched::Network(id.clone(), client.inspect_network(id).await?),
-    })
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -45,10 +45,9 @@ async fn existing(client: &Client, instance: &Instance) -> Result<Option<Home>, 
     let mut found: Option<Home> = None;
     for network in labelled(client, instance).await? {
         let id = NetworkId::from(&network.id);
-        let is_home = network
-            .labels
-            .get(ROLE)
-            .is_some_and(|role| role == ROLE_HOME);
+        // The tunnel is made with the name, so one of another name would never be its home.
+        let role = network.labels.get(ROLE).map(String::as_str);
+        let is_home = role == Some(ROLE_HOME) && network.name == instance.home_name();
         let facts = client
             .inspect_network(&id)
             .await

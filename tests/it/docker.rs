@@ -3,6 +3,7 @@
 mod commands;
 mod compose;
 mod dns;
+mod faults;
 mod gateway;
 mod many;
 mod map;

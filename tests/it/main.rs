@@ -7,6 +7,7 @@
 )]
 
 mod docker;
+mod faults;
 mod hostile;
 mod layering;
 mod support;

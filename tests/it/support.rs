@@ -1,9 +1,14 @@
 //! The harness: engines to test on, a laboratory on one of them, and the service under test.
 
+pub(crate) mod dns;
+pub(crate) mod fake_engine;
+pub(crate) mod front;
 mod process;
+pub(crate) mod relay;
+pub(crate) mod world;
 
-use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use dockline::config::Config;
 use dockline::control::client;
-use dockline::control::report::shape::{Resolution, RouteReport, Status};
+use dockline::control::report::shape::{ContainerReport, Resolution, RouteReport, Status};
 use dockline::core::id::Instance;
 use dockline::core::label::Selector;
 use dockline::dns::ForwardPolicy;
 use dockline::docker::endpoint;
+use dockline::docker::watcher::Pace;
 use dockline::gateway::Upstream;
 use dockline::service::Service;
 use dockline::tunnel::Leftover;
@@ -77,7 +83,7 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: Engine) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}-{count}", std::process::id());
@@ -198,6 +204,9 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Containers by name, with their networks by name, with the addresses there.
+pub(crate) type Picture = BTreeMap<String, BTreeMap<String, Vec<IpAddr>>>;
+
 /// The service under test, in this process.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -213,12 +222,27 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a service of the laboratory's instance.
     pub(crate) async fn start(lab: &Lab, change: impl FnOnce(&mut Config)) -> Self {
+        Self::launch(&lab.name, &lab.engine.host, change).await
+    }
+
+    /// Starts a service of some instance.
+    pub(crate) async fn launch(
+        instance: &str,
+        host: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        // A test that fails shows what its service said.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter("dockline=debug")
+            .with_test_writer()
+            .try_init();
         let folder = tempfile::tempdir().unwrap();
-        let instance: Instance = lab.name.parse().unwrap();
+        let instance: Instance = instance.parse().unwrap();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config {
             selector: Selector::new(instance),
-            endpoint: endpoint::parse(&lab.engine.host, None).unwrap(),
+            endpoint: endpoint::parse(host, None).unwrap(),
+            pace: Pace::default(),
             dns: anywhere,
             dns_forward: ForwardPolicy::None,
             gateway: anywhere,
@@ -281,6 +305,16 @@ impl Running {
             .unwrap()
     }
 
+    /// Every watched container with its networks and addresses.
+    pub(crate) async fn picture(&self) -> Picture {
+        let containers = self.status().await.containers.into_iter();
+        let networks = |c: ContainerReport| {
+            let networks = c.networks.into_iter().map(|n| (n.name, n.addresses));
+            (c.name, networks.collect())
+        };
+        containers.map(networks).collect()
+    }
+
     pub(crate) async fn ready(&self) {
         eventually("ready", async || self.status().await.ready.then_some(())).await;
     }
@@ -336,14 +370,38 @@ impl Running {
     }
 }
 
+/// What a look brings: what was looked for, or why not yet.
+pub(crate) trait Look {
+    type Found;
+    fn look(self) -> Result<Self::Found, String>;
+}
+
+impl<T> Look for Option<T> {
+    type Found = T;
+    fn look(self) -> Result<T, String> {
+        self.ok_or_else(String::new)
+    }
+}
+
+impl<T> Look for Result<T, String> {
+    type Found = T;
+    fn look(self) -> Self {
+        self
+    }
+}
+
 /// Waits, patiently, until `found` finds something.
-pub(crate) async fn eventually<T: Debug>(what: &str, found: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn eventually<L: Look>(what: &str, found: impl AsyncFn() -> L) -> L::Found {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = found().await {
-            return found;
-        }
-        assert!(Instant::now() < give_up, "not {what} within {PATIENCE:?}");
+        let why = match found().await.look() {
+            Ok(found) => return found,
+            Err(why) => why,
+        };
+        assert!(
+            Instant::now() < give_up,
+            "not {what} within {PATIENCE:?}; {why}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -13,6 +13,7 @@ impl Tracker {
     pub fn observe(&mut self, event: Event, now: Instant) {
         let Event { time, kind } = event;
         self.heard = true;
+        self.stalled = false;
         self.note_touched(&kind);
         match kind {
             EventKind::Created { id, labels } => {
@@ -172,6 +173,13 @@ impl Tracker {
         }
         let full = pending.depth == Depth::Full;
         self.follow_interest(full);
+        // Of these the events told something, and perhaps not that they exist.
+        for entry in &listing.containers {
+            if touched(&entry.id) && !self.entries.contains(&entry.id) {
+                self.queue
+                    .request_first(Fetch::Container(entry.id.clone()), full);
+            }
+        }
         let mut differences = false;
         for entry in &listing.containers {
             let known = self.inventory.containers().get(&entry.id);

@@ -34,7 +34,10 @@ fn any_datagram_leaves_the_server_well() {
             let mut stream = TcpStream::connect(service.address).await.unwrap();
             for datagram in &datagrams {
                 socket.send(datagram).await.unwrap();
-                send_framed(&mut stream, datagram).await;
+                // A frame without a message ends a connection, by right.
+                if !datagram.is_empty() {
+                    send_framed(&mut stream, datagram).await;
+                }
             }
             let answer = service.udp().await;
             answer.send(&good).await.unwrap();

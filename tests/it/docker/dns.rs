@@ -1,35 +1,10 @@
 //! The DNS server on a real map, asked as a resolver asks.
 
-use std::net::UdpSocket;
-use std::time::Duration;
+use hickory_server::proto::op::ResponseCode;
+use hickory_server::proto::rr::RecordType;
 
-use hickory_server::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_server::proto::rr::{Name, RecordType};
-
-use crate::support::{Running, eventually, on_each_engine};
-
-fn ask(running: &Running, name: &str, record_type: RecordType) -> Message {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    let mut question = Message::new(7, MessageType::Query, OpCode::Query);
-    question.add_query(Query::query(Name::from_ascii(name).unwrap(), record_type));
-    socket
-        .send_to(&question.to_vec().unwrap(), running.dns)
-        .unwrap();
-    let mut bytes = [0; 1232];
-    let length = socket.recv(&mut bytes).unwrap();
-    Message::from_vec(&bytes[..length]).unwrap()
-}
-
-fn data(answer: &Message) -> Vec<String> {
-    answer
-        .answers
-        .iter()
-        .map(|record| record.data.to_string())
-        .collect()
-}
+use crate::support::dns::{ask, data};
+use crate::support::{eventually, on_each_engine};
 
 #[test]
 fn names_addresses_and_the_lack_of_them() {

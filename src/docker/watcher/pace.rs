@@ -1,0 +1,30 @@
+//! How patient the watcher is.
+
+use std::time::Duration;
+
+/// Times between the watcher's looks at the engine. The defaults are for everybody; tests are in a hurry.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often a listing is compared with the map, for events that the engine dropped without a word: 30 s.
+    pub check_every: Duration,
+    /// How long after a check that found something an event may still come, before the stream counts as dead: 2 s.
+    pub silence: Duration,
+    /// How often the engine is asked whether it is there: 5 s.
+    pub ping_every: Duration,
+    /// First pause between attempts to reach the engine: 100 ms.
+    pub first_pause: Duration,
+    /// Longest one: 5 s.
+    pub longest_pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            check_every: Duration::from_secs(30),
+            silence: Duration::from_secs(2),
+            ping_every: Duration::from_secs(5),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(5),
+        }
+    }
+}
