@@ -3,7 +3,7 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`],
-//! [`events`], [`start`]; and [`engine`], real or made up.
+//! [`events`], [`mod@start`]; and [`engine`], real or made up.
 
 mod dns;
 mod dockline;

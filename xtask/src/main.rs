@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`soak`],
-//! [`bench`] and [`demo`].
+//! [`mod@bench`] and [`demo`].
 
 mod bench;
 mod console;

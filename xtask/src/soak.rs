@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: churns on a real engine while dockline serves, and looks whether it stays right, small and quick.
 //!
-//! Two [`churn`]ers and a compose [`project`] change the engine at random, [`load`] asks gateway and DNS all the while,
+//! Two [`mod@churn`]ers and a compose [`project`] change the engine at random, [`load`] asks gateway and DNS all the while,
 //! [`samples`] says what that costs. In the end the map must be that of a [`witness`] that has just started, nothing may have
 //! grown, and after SIGTERM nothing may be left.
 
@@ -73,12 +73,6 @@ pub(crate) fn run(shell: &Shell, workspace: &Workspace, flags: &Flags) -> Result
     let soaked = on_engine(shell, workspace, &setup, flags.minutes, flags.seed);
     let stopped = setup.stop_started(workspace);
     soaked.and(stopped)
-}
-
-/// A soak of a minute, for CI, on an engine that is there already.
-pub(crate) fn briefly(shell: &Shell, workspace: &Workspace, setup: &Setup) -> Result<()> {
-    build(shell, workspace)?;
-    on_engine(shell, workspace, setup, 1, None)
 }
 
 fn build(shell: &Shell, workspace: &Workspace) -> Result<()> {

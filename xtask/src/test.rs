@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests of the workspace, those on real engines included, and a minute of churn.
+//! `cargo xtask test`: all tests of the workspace, those on real engines included.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use crate::console::say;
 use crate::engine::{Version, can_make_engines};
 use crate::setup::Setup;
 use crate::shell::{Shell, command_line};
-use crate::soak;
 use crate::workspace::Workspace;
 
 /// CI has 40 minutes for everything.
@@ -83,28 +82,13 @@ pub(crate) fn run(
     ));
     let tested = shell
         .run(&mut tests, TEST_LIMIT)
-        .context("the tests did not pass")
-        .and_then(|()| soak_if_wanted(shell, workspace, &setup, flags));
+        .context("the tests did not pass");
     let stopped = if flags.keep_engine {
         Ok(())
     } else {
         setup.stop_started(workspace)
     };
     tested.and(stopped)
-}
-
-/// A minute of churn, unless somebody is after certain tests, or has containers of their own on the engine.
-fn soak_if_wanted(
-    shell: &Shell,
-    workspace: &Workspace,
-    setup: &Setup,
-    flags: &Flags,
-) -> Result<()> {
-    let private = setup.engines.iter().all(|engine| engine.private.is_some());
-    if !private || !flags.args.is_empty() {
-        return Ok(());
-    }
-    soak::briefly(shell, workspace, setup).context("the soak found something")
 }
 
 /// What tells the tests about engines and tools.

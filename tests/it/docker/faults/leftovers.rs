@@ -41,7 +41,11 @@ fn network(lab: &Lab, name: &str, role: &str) -> String {
     /// Homes have ranges that were asked for. Each its own, on all engines.
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let [instance, role] = labels(lab, role);
-    let subnet = format!("10.91.{}.0/24", COUNT.fetch_add(1, Ordering::Relaxed));
+    let (run, count) = (
+        std::process::id() % 100,
+        COUNT.fetch_add(1, Ordering::Relaxed),
+    );
+    let subnet = format!("10.{}.{count}.0/24", 100 + run);
     let range = ["--subnet", &subnet];
     let labels = ["--label", &instance, "--label", &role, name];
     lab.docker(&[&["network", "create"], &range[..], &labels].concat())
