@@ -101,6 +101,7 @@ fn an_engine_that_takes_its_time_gets_the_tunnel_all_the_same() {
 
 /// A check that finds what is not there would end the event stream again and again.
 #[test]
+#[ignore = "other tests on the same engine make it anything but quiet: run it alone"]
 fn on_a_quiet_engine_a_check_finds_nothing_to_repair() {
     on_each_engine(async |lab| {
         let range = format!("fd00:d0c:{:x}::/64", 0x100 + std::process::id() % 0xf000);
