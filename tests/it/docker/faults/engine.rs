@@ -101,7 +101,7 @@ fn an_engine_that_takes_its_time_gets_the_tunnel_all_the_same() {
 
 /// A check that finds what is not there would end the event stream again and again.
 #[test]
-#[ignore = "other tests on the same engine make it anything but quiet: run it alone"]
+#[ignore = "failed once with one inspect too many; suspected: other tests' containers on the default bridge"]
 fn on_a_quiet_engine_a_check_finds_nothing_to_repair() {
     on_each_engine(async |lab| {
         let range = format!("fd00:d0c:{:x}::/64", 0x100 + std::process::id() % 0xf000);
@@ -146,7 +146,6 @@ fn on_a_quiet_engine_a_check_finds_nothing_to_repair() {
         let lists = || front.asked("GET /containers/json");
         let listed_containers = lists();
         eventually("checked", async || (listings() > listed + 20).then_some(())).await;
-        // Other tests use the engine at the same time; theirs are not watched here.
         let own = inspects() - inspected - (lists() - listed_containers);
         assert_eq!((own, front.asked("GET /events")), (0, 1));
         lab.docker(&["unpause", &lab.own("paused")]);
