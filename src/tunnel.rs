@@ -69,6 +69,13 @@ pub enum Error {
     Random(#[source] getrandom::Error),
 }
 
+impl Error {
+    /// Whether the engine answered, and said no.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Engine { source, .. } if source.status().is_some())
+    }
+}
+
 /// Says what was asked, beside what the engine answered.
 trait Asked<T> {
     fn asked(self, action: &'static str) -> Result<T, Error>;

@@ -8,6 +8,7 @@ use super::{Failure, Global, output};
 use crate::control::client;
 use crate::control::report::shape::Status;
 use crate::core::id::Instance;
+use crate::core::inventory::Network;
 use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
 use crate::docker::client::Labelled;
 use crate::docker::{self, Client};
@@ -47,10 +48,10 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let owner = if flags.all_instances { INSTANCE } else { &own };
     let containers = client.labelled_containers(&[ROLE, owner]).await?;
     let networks = client.labelled_networks(&[ROLE, owner]).await?;
-    let named = containers
-        .iter()
-        .chain(&networks)
-        .filter_map(|l| l.labels.get(INSTANCE)?.parse().ok());
+    let labels = containers.iter().map(|c| &c.labels);
+    let named = labels
+        .chain(networks.iter().map(|n| &n.labels))
+        .filter_map(|labels| labels.get(INSTANCE)?.parse().ok());
     let instances: BTreeSet<Instance> = named.chain([global.instance.clone()]).collect();
     for instance in &instances {
         refuse_while_running(instance).await?;
@@ -63,8 +64,8 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
             Err(error) => removed.failed(&name, error),
         }
     }
-    for Labelled { id, name, .. } in networks {
-        match client.remove_network(&id).await {
+    for Network { id, name, .. } in networks {
+        match client.remove_network(id.as_str()).await {
             Ok(()) => removed.networks.push(name),
             Err(error) => removed.failed(&name, error),
         }

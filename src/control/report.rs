@@ -16,7 +16,7 @@ use self::shape::{
 
 use crate::core::engine_state::EngineState;
 use crate::core::id::Instance;
-use crate::core::inventory::{Container, Known, RunState};
+use crate::core::inventory::{Container, Known};
 use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
@@ -169,7 +169,7 @@ fn container(map: &NetworkMap, known: &Known) -> ContainerReport {
     ContainerReport {
         id: container.id.to_string(),
         name: container.name.clone(),
-        running: container.state == RunState::Running,
+        running: container.state.is_up(),
         injected: container.labels.contains_key(label::UNDO),
         ca_current: false,
         networks: endpoints(map, owner),

@@ -21,8 +21,17 @@ use super::label::{Labels, Part};
 pub enum RunState {
     /// Created and never started, exited, or dead: no addresses, no names.
     Stopped,
-    /// Running, or paused (a paused container keeps its names).
+    /// Frozen by `docker pause`: it keeps addresses and names, and answers nobody.
+    Paused,
+    /// Running.
     Running,
+}
+
+impl RunState {
+    /// Whether the container has its addresses and names.
+    pub fn is_up(self) -> bool {
+        self != Self::Stopped
+    }
 }
 
 /// How a container is attached to networks (`HostConfig.NetworkMode`).
@@ -218,6 +227,6 @@ pub struct Known {
 impl Known {
     /// Whether it runs and has not been told to stop.
     pub fn stays(&self) -> bool {
-        self.container.state == RunState::Running && !self.stopping
+        self.container.state.is_up() && !self.stopping
     }
 }

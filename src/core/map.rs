@@ -96,7 +96,7 @@ impl NetworkMap {
         self.containers.values().filter(|k| k.part == Part::Watched)
     }
 
-    /// This instance's running tunnel.
+    /// This instance's running tunnel; a paused one answers nobody.
     pub fn tunnel(&self) -> Option<&Known> {
         let running =
             |k: &&Known| k.part == Part::OwnTunnel && k.container.state == RunState::Running;

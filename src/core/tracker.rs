@@ -28,7 +28,7 @@ use self::entries::Entries;
 use self::queue::{Queue, Worth};
 use self::stopping::stops;
 use super::id::{ContainerId, NetworkId};
-use super::inventory::{Changes, Container, Inventory, Known, Listing, Network, RunState};
+use super::inventory::{Changes, Container, Inventory, Known, Listing, Network};
 use super::label::Selector;
 
 /// How long the first picture waits for inspects. One that blocks on a slow start comes later.
@@ -224,7 +224,7 @@ impl Tracker {
     fn store(&mut self, container: Container) {
         let id = container.id.clone();
         let part = self.selector.part(&container.labels);
-        let running = container.state == RunState::Running;
+        let running = container.state.is_up();
         self.entries.put(&id, part);
         let networks = container.endpoints.iter().map(|e| e.network.clone());
         self.entries.set_networks(&id, &networks.collect());

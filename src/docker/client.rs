@@ -17,6 +17,7 @@ use futures_util::{Stream, StreamExt};
 
 pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
 pub use labelled::Labelled;
+pub use networks::NetworkSpec;
 
 use super::{Endpoint, Error, convert};
 use crate::core::engine_state::EngineInfo;

@@ -51,7 +51,9 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
     let id = ContainerId::from(inspect.id?);
     let config = inspect.config.unwrap_or_default();
     let host_config = inspect.host_config.unwrap_or_default();
-    let running = inspect.state.and_then(|s| s.running).unwrap_or_default();
+    let state = inspect.state.unwrap_or_default();
+    let running = state.running.unwrap_or_default();
+    let paused = state.paused.unwrap_or_default();
     let settings = inspect.network_settings.unwrap_or_default();
     let legacy = host_config.links.unwrap_or_default();
     let mut endpoints: Vec<_> = settings
@@ -75,10 +77,10 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
         name: bare_name(&inspect.name.unwrap_or_default()),
         hostname: config.hostname.unwrap_or_default(),
         labels: Arc::new(labels(config.labels)),
-        state: if running {
-            RunState::Running
-        } else {
-            RunState::Stopped
+        state: match (running, paused) {
+            (false, _) => RunState::Stopped,
+            (true, true) => RunState::Paused,
+            (true, false) => RunState::Running,
         },
         network_mode: network_mode(host_config.network_mode.as_deref().unwrap_or_default()),
         endpoints,
@@ -184,11 +186,10 @@ pub(super) fn signal(text: &str) -> Option<u8> {
 /// One line of `GET /containers/json`.
 pub(super) fn listed(summary: ContainerSummary) -> Option<Listed> {
     let state = match summary.state {
-        Some(
-            ContainerSummaryStateEnum::RUNNING
-            | ContainerSummaryStateEnum::PAUSED
-            | ContainerSummaryStateEnum::RESTARTING,
-        ) => RunState::Running,
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING) => {
+            RunState::Running
+        }
+        Some(ContainerSummaryStateEnum::PAUSED) => RunState::Paused,
         _ => RunState::Stopped,
     };
     let networks = summary
@@ -197,7 +198,7 @@ pub(super) fn listed(summary: ContainerSummary) -> Option<Listed> {
         .unwrap_or_default();
     let attached = networks
         .into_values()
-        .filter(|_| state == RunState::Running)
+        .filter(|_| state.is_up())
         .filter_map(|settings| {
             let network = NetworkId::from(non_empty(settings.network_id)?);
             Some((network, non_empty(settings.endpoint_id)?))

@@ -46,8 +46,8 @@ pub(super) async fn ensure(
     client: &Client,
     instance: &Instance,
     image: &str,
+    home: Home,
 ) -> Result<Tunnel, Error> {
-    let home = home::ensure(client, instance).await?;
     let adopted = adopt(client, instance, image, &home).await?;
     let ((id, secret), made) = match adopted {
         Some(adopted) => (adopted, Made::Before),
@@ -166,10 +166,10 @@ async fn adopt(
     let current = facts.image == image && facts.environment.get(HOME) == Some(&home.listed());
     let secret = facts.environment.get(SECRET).filter(|_| current && at_home);
     if let Some(secret) = secret {
-        let started = if facts.running {
-            Ok(())
-        } else {
-            client.start(&id).await
+        let started = match (facts.running, facts.paused) {
+            (false, _) => client.start(&id).await,
+            (true, true) => client.unpause(&id).await,
+            (true, false) => Ok(()),
         };
         match started {
             Ok(()) => return Ok(Some((id, Secret::new(secret)))),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Tunnel};
 use super::operations::Operations;
-use super::{Asked, Error, image, join};
+use super::{Asked, Error, home, image, join};
 use crate::core::engine_state::EngineState;
 use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::inventory::Known;
@@ -67,19 +67,29 @@ impl Driver {
             () = self.drive(&state, &stop) => {}
             () = past(&stop, FAREWELL) => {}
         }
-        let farewell = tokio::time::timeout(FAREWELL, self.farewell()).await;
+        let leftover = self.leave(Instant::now() + FAREWELL).await;
         state.send_replace(TunnelState::default());
-        match farewell {
-            Ok(Ok(leftover)) => leftover,
-            Ok(Err(error)) => {
-                let problem = format!("{:#}", anyhow::Error::new(error));
-                tracing::warn!(%problem, "tunnel not removed; `dockline clean` does it");
-                None
+        leftover.unwrap_or_else(|problem| {
+            tracing::warn!(%problem, "tunnel not removed; `dockline clean` does it");
+            None
+        })
+    }
+
+    /// Takes leave, again and again until `deadline` while the engine answers but refuses: what it refuses now (a
+    /// network whose last endpoint is on its way out) it may grant at once.
+    async fn leave(&self, deadline: Instant) -> Result<Option<Leftover>, String> {
+        loop {
+            let problem = match tokio::time::timeout_at(deadline, self.farewell()).await {
+                Ok(Ok(leftover)) => return Ok(leftover),
+                Ok(Err(error)) if !error.is_refusal() => return Err(describe(error)),
+                Ok(Err(error)) => describe(error),
+                Err(_) => return Err("the engine takes too long".to_owned()),
+            };
+            if Instant::now() + FIRST_PAUSE >= deadline {
+                return Err(problem);
             }
-            Err(_) => {
-                tracing::warn!("engine too slow to remove the tunnel; `dockline clean` does it");
-                None
-            }
+            tracing::debug!(%problem, "tunnel not removed; trying again");
+            tokio::time::sleep(FIRST_PAUSE).await;
         }
     }
 
@@ -119,8 +129,12 @@ impl Driver {
 
     async fn bring_up(&self) -> Result<Tunnel, Error> {
         let info = self.engine.borrow().info.clone().unwrap_or_default();
-        let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
-        container::ensure(&self.client, &self.instance, &image).await
+        // Both come to their end, because what one that is dropped had asked for is made all the same.
+        let (image, home) = tokio::join!(
+            image::ensure(&self.client, &info.arch, self.image.as_deref()),
+            home::ensure(&self.client, &self.instance),
+        );
+        container::ensure(&self.client, &self.instance, &image?, home?).await
     }
 
     /// Joins and leaves until the tunnel is gone, or not the same any more: started anew it may answer elsewhere.
@@ -203,8 +217,12 @@ async fn past(stop: &CancellationToken, grace: Duration) {
     tokio::time::sleep(grace).await;
 }
 
+fn describe(error: Error) -> String {
+    format!("{:#}", anyhow::Error::new(error))
+}
+
 fn failed(state: &watch::Sender<TunnelState>, error: Error) {
-    let problem = format!("{:#}", anyhow::Error::new(error));
+    let problem = describe(error);
     let news = state.send_if_modified(|s| {
         let news = s.stage != Stage::Failed || s.problem.as_ref() != Some(&problem);
         *s = TunnelState {

@@ -10,8 +10,8 @@ use ipnet::{IpNet, Ipv6Net};
 use super::{Asked, Error};
 use crate::core::id::{Instance, NetworkId};
 use crate::core::inventory::Network;
-use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_HOME};
-use crate::docker::client::{HomeAddresses, Labelled};
+use crate::core::label::{INSTANCE, ROLE, ROLE_HOME};
+use crate::docker::client::{HomeAddresses, NetworkSpec};
 use crate::docker::{self, Client};
 
 /// Somebody may take the range between the two steps; more often than this it is no accident.
@@ -44,27 +44,23 @@ pub(super) async fn ensure(client: &Client, instance: &Instance) -> Result<Home,
 async fn existing(client: &Client, instance: &Instance) -> Result<Option<Home>, Error> {
     let mut found: Option<Home> = None;
     for network in labelled(client, instance).await? {
-        let id = NetworkId::from(&network.id);
         // The tunnel is made with the name, so one of another name would never be its home.
         let role = network.labels.get(ROLE).map(String::as_str);
         let is_home = role == Some(ROLE_HOME) && network.name == instance.home_name();
-        let facts = client
-            .inspect_network(&id)
-            .await
-            .asked("inspect the home network")?;
-        let home = facts
-            .filter(|_| is_home && found.is_none())
-            .and_then(|n| describe(&n));
-        if home.is_some() {
-            found = home;
-        } else if let Err(error) = client.remove_network(&network.id).await {
-            tracing::warn!(network = %network.name, %error, "stale home network not removed");
+        let ranges = || network.subnets.iter().map(|s| s.net);
+        match describe(&network.id, ranges()).filter(|_| is_home && found.is_none()) {
+            Some(home) => found = Some(home),
+            None => {
+                if let Err(error) = client.remove_network(network.id.as_str()).await {
+                    tracing::warn!(network = %network.name, %error, "stale home network not removed");
+                }
+            }
         }
     }
     Ok(found)
 }
 
-async fn labelled(client: &Client, instance: &Instance) -> Result<Vec<Labelled>, Error> {
+async fn labelled(client: &Client, instance: &Instance) -> Result<Vec<Network>, Error> {
     let own = format!("{INSTANCE}={instance}");
     client
         .labelled_networks(&[&own, ROLE])
@@ -76,7 +72,7 @@ async fn labelled(client: &Client, instance: &Instance) -> Result<Vec<Labelled>,
 pub(super) async fn remove(client: &Client, instance: &Instance) -> Result<(), Error> {
     for network in labelled(client, instance).await? {
         client
-            .remove_network(&network.id)
+            .remove_network(network.id.as_str())
             .await
             .asked("remove the home network")?;
     }
@@ -88,15 +84,15 @@ async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
     for attempt in 1..=ATTEMPTS {
         // IPv6 is given up only when every other range was refused as well.
         let ipv6 = (attempt < ATTEMPTS).then(random_range).transpose()?;
-        let network = match try_create(client, instance, ipv6).await {
-            Ok(network) => network,
+        match try_create(client, instance, ipv6).await {
+            Ok(Some(home)) => return Ok(home),
+            Ok(None) => {}
             Err(docker::Error::Refused { message, .. }) if message.contains("already exists") => {
                 return Err(Error::NameTaken(instance.home_name()));
             }
             Err(error @ docker::Error::Refused { .. }) => {
                 tracing::debug!(%error, "range refused; trying another");
                 refused = Some(error);
-                continue;
             }
             Err(source) => {
                 return Err(Error::Engine {
@@ -104,9 +100,6 @@ async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
                     source,
                 });
             }
-        };
-        if let Some(home) = network.and_then(|network| describe(&network)) {
-            return Ok(home);
         }
     }
     Err(Error::NoRange {
@@ -115,19 +108,24 @@ async fn create(client: &Client, instance: &Instance) -> Result<Home, Error> {
     })
 }
 
-/// Lets the engine pick an IPv4 range, and makes the network with it.
+/// Lets the engine pick an IPv4 range, and makes the network with it. Nothing if it picked none.
 async fn try_create(
     client: &Client,
     instance: &Instance,
     ipv6: Option<Ipv6Net>,
-) -> Result<Option<Network>, docker::Error> {
-    let labels = |role: &str| -> Labels {
-        let labels = [(INSTANCE, instance.as_str()), (ROLE, role)];
-        labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+) -> Result<Option<Home>, docker::Error> {
+    let spec = |name, role: &str, ranges| NetworkSpec {
+        name,
+        labels: [(INSTANCE, instance.as_str()), (ROLE, role)]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        ranges,
+        // One without a way out is made and removed in half the time.
+        internal: role == ROLE_PROBE,
     };
     let passing = format!("{}-probe", instance.home_name());
     let probe = client
-        .create_home(&passing, &[], false, &labels(ROLE_PROBE))
+        .create_network(&spec(passing, ROLE_PROBE, vec![]))
         .await?;
     let picked = client.inspect_network(&probe).await;
     client.remove_network(probe.as_str()).await?;
@@ -137,26 +135,27 @@ async fn try_create(
         .map(|s| s.net)
         .filter(|net| matches!(net, IpNet::V4(_)));
     let ranges: Vec<_> = ipv4.chain(ipv6.map(IpNet::V6)).collect();
-    let name = instance.home_name();
     let home = client
-        .create_home(&name, &ranges, ipv6.is_some(), &labels(ROLE_HOME))
+        .create_network(&spec(instance.home_name(), ROLE_HOME, ranges.clone()))
         .await?;
-    client.inspect_network(&home).await
+    Ok(describe(&home, ranges.into_iter()))
 }
 
 /// The tunnel's addresses follow from the ranges, so nothing need be remembered.
-fn describe(network: &Network) -> Option<Home> {
-    let ranges = || network.subnets.iter().map(|s| s.net);
-    let ipv4 = ranges().find_map(|range| match range {
-        IpNet::V4(net) => Some(Ipv4Addr::from(u32::from(net.broadcast()).checked_sub(1)?)),
-        IpNet::V6(_) => None,
-    })?;
-    let ipv6 = ranges().find_map(|range| match range {
-        IpNet::V6(net) => Some(Ipv6Addr::from(u128::from(net.network()) + IPV6_HOST)),
-        IpNet::V4(_) => None,
-    });
+fn describe(id: &NetworkId, ranges: impl Iterator<Item = IpNet>) -> Option<Home> {
+    let (mut ipv4, mut ipv6) = (None, None);
+    for range in ranges {
+        match range {
+            IpNet::V4(net) => {
+                ipv4 = ipv4.or(u32::from(net.broadcast()).checked_sub(1));
+            }
+            IpNet::V6(net) => ipv6 = ipv6.or(Some(u128::from(net.network()) + IPV6_HOST)),
+        }
+    }
+    let ipv4 = Ipv4Addr::from(ipv4?);
+    let ipv6 = ipv6.map(Ipv6Addr::from);
     Some(Home {
-        id: network.id.clone(),
+        id: id.clone(),
         loss: ipv6.is_none().then(|| NO_IPV6.to_owned()),
         addresses: HomeAddresses { ipv4, ipv6 },
     })

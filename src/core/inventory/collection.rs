@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Known, Network, RunState};
+use super::{Known, Network};
 use crate::core::id::{ContainerId, NetworkId};
 
 /// All facts that matter to this instance.
@@ -76,7 +76,7 @@ impl Inventory {
             self.changes.networks.insert(network.clone());
         }
         let lender = known.container.network_mode.lender();
-        if let Some(lender) = lender.filter(|_| known.container.state == RunState::Running) {
+        if let Some(lender) = lender.filter(|_| known.container.state.is_up()) {
             self.borrowers
                 .entry(lender.clone())
                 .or_default()

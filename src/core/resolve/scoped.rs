@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::{Answer, RecordType, Source, Status, hosts, readings};
 use crate::core::id::ContainerId;
-use crate::core::inventory::{Container, Endpoint, Known, RunState};
+use crate::core::inventory::{Container, Endpoint, Known};
 use crate::core::map::{NetworkMap, NetworkView};
 
 pub(super) fn resolve(
@@ -31,7 +31,7 @@ pub(super) fn resolve(
 /// The container whose files and networks are asked: the running one itself, or the one whose network namespace
 /// it shares.
 pub(super) fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
-    let runs = |known: &&Known| known.container.state == RunState::Running;
+    let runs = |known: &&Known| known.container.state.is_up();
     map.containers().get(id).filter(runs)?;
     let owner = map.network_owner(id).filter(runs)?;
     Some(&owner.container)

@@ -82,7 +82,7 @@ impl Tracker {
         self.entries.in_order(id, time);
         self.set_stopping(id, false);
         let known = self.inventory.containers().get(id);
-        let running = known.is_some_and(|k| k.container.state == RunState::Running);
+        let running = known.is_some_and(|k| k.container.state.is_up());
         // The inspect that the connect asked for ended with the start: it has shown everything. If no connect was
         // seen, the start was under way when watching began, and where it is now only an inspect can tell.
         if !running && (self.entries.is_relevant(id) || self.entries.is_nowhere(id)) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Fetch, Tracker};
 use crate::core::id::ContainerId;
-use crate::core::inventory::{Container, Known, RunState};
+use crate::core::inventory::{Container, Known};
 
 /// Added to a container's stop timeout before a stop signal counts as survived: the engine's own teardown takes
 /// up to about half a second on a busy machine, measured.
@@ -15,7 +15,7 @@ const SIGKILL: u8 = 9;
 impl Tracker {
     pub(super) fn killed(&mut self, id: &ContainerId, signal: u8, now: Instant) {
         let known = self.inventory.containers().get(id);
-        let Some(known) = known.filter(|k| k.container.state == RunState::Running) else {
+        let Some(known) = known.filter(|k| k.container.state.is_up()) else {
             // Its inspect is still under way; what it shows is judged by this.
             return self.entries.set_signal(id, Some((signal, now)));
         };

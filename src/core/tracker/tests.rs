@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::inventory::{Endpoint, Listed, NetworkMode};
+use crate::core::inventory::{Endpoint, Listed, NetworkMode, RunState};
 use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL};
 
 /// An engine as it really is, to be listed and inspected.

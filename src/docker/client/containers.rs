@@ -63,8 +63,10 @@ pub struct TunnelFacts {
     pub labels: Labels,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
-    /// Whether it runs.
+    /// Whether it runs, or is paused.
     pub running: bool,
+    /// Whether it is paused.
+    pub paused: bool,
     /// The id of the endpoint's network, by the network's name.
     pub networks: BTreeMap<String, NetworkId>,
     /// The loopback port on which a container port is published.
@@ -87,6 +89,12 @@ impl Client {
     /// Starts a container.
     pub async fn start(&self, id: &ContainerId) -> Result<(), Error> {
         self.within(SLOW, self.docker()?.start_container(id.as_str(), None))
+            .await
+    }
+
+    /// Lets a paused container run on.
+    pub async fn unpause(&self, id: &ContainerId) -> Result<(), Error> {
+        self.within(SLOW, self.docker()?.unpause_container(id.as_str()))
             .await
     }
 
@@ -145,6 +153,7 @@ impl Client {
         let settings = inspect.network_settings.unwrap_or_default();
         let environment = config.env.unwrap_or_default();
         let pairs = environment.iter().filter_map(|e| e.split_once('='));
+        let state = inspect.state.unwrap_or_default();
         let networks = settings.networks.unwrap_or_default().into_iter();
         let published = settings.ports.unwrap_or_default().into_iter();
         Ok(Some(TunnelFacts {
@@ -152,9 +161,8 @@ impl Client {
             image: config.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            running: inspect
-                .state
-                .is_some_and(|s| s.running == Some(true) && s.restarting != Some(true)),
+            running: state.running == Some(true) && state.restarting != Some(true),
+            paused: state.paused == Some(true),
             networks: networks
                 .filter_map(|(name, e)| Some((name, NetworkId::from(e.network_id?))))
                 .collect(),

@@ -3,11 +3,11 @@
 use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNetworksOptions};
 
 use super::{Client, QUICK};
-use crate::core::inventory::RunState;
+use crate::core::inventory::Network;
 use crate::core::label::Labels;
 use crate::docker::{Error, convert};
 
-/// Something that carries a label of dockline's.
+/// A container or an image that carries a label of dockline's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {
     /// Its id.
@@ -43,27 +43,22 @@ impl Client {
                 id: c.id.to_string(),
                 name: c.name,
                 labels: c.labels,
-                running: c.state == RunState::Running,
+                running: c.state.is_up(),
             })
             .collect())
     }
 
     /// Networks with all these labels.
-    pub async fn labelled_networks(&self, labels: &[&str]) -> Result<Vec<Labelled>, Error> {
+    pub async fn labelled_networks(&self, labels: &[&str]) -> Result<Vec<Network>, Error> {
         let options = ListNetworksOptions {
             filters: Some(label_filter(labels)),
         };
         let found = self
             .within(QUICK, self.docker()?.list_networks(Some(options)))
             .await?;
-        let networks = found.into_iter().filter_map(convert::listed_network);
-        Ok(networks
-            .map(|n| Labelled {
-                id: n.id.to_string(),
-                name: n.name,
-                labels: n.labels,
-                running: false,
-            })
+        Ok(found
+            .into_iter()
+            .filter_map(convert::listed_network)
             .collect())
     }
 

@@ -15,28 +15,40 @@ use crate::core::label::Labels;
 use crate::core::membership::Attachment;
 use crate::docker::Error;
 
+/// A bridge network, as it is to be.
+#[derive(Clone, Debug)]
+pub struct NetworkSpec {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its ranges; one of IPv4 that is not given is picked by the engine.
+    pub ranges: Vec<IpNet>,
+    /// Whether there is no way out of it.
+    pub internal: bool,
+}
+
 impl Client {
-    /// Makes the home network; with ranges if they are given, else with those that the engine picks.
-    pub async fn create_home(
-        &self,
-        name: &str,
-        ranges: &[IpNet],
-        ipv6: bool,
-        labels: &Labels,
-    ) -> Result<NetworkId, Error> {
-        let config = ranges.iter().map(|range| IpamConfig {
+    /// Makes a network.
+    pub async fn create_network(&self, spec: &NetworkSpec) -> Result<NetworkId, Error> {
+        let config = spec.ranges.iter().map(|range| IpamConfig {
             subnet: Some(range.to_string()),
             ..Default::default()
         });
         let request = NetworkCreateRequest {
-            name: name.to_owned(),
+            name: spec.name.clone(),
             driver: Some("bridge".to_owned()),
-            enable_ipv6: Some(ipv6),
+            internal: Some(spec.internal),
+            enable_ipv6: Some(
+                spec.ranges
+                    .iter()
+                    .any(|range| matches!(range, IpNet::V6(_))),
+            ),
             ipam: Some(Ipam {
                 config: Some(config.collect()),
                 ..Default::default()
             }),
-            labels: Some(labels.clone().into_iter().collect()),
+            labels: Some(spec.labels.clone().into_iter().collect()),
             ..Default::default()
         };
         let created = self

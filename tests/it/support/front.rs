@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -54,6 +54,8 @@ struct State {
     rules: Mutex<Vec<Rule>>,
     cut: Mutex<CancellationToken>,
     stalled: watch::Sender<bool>,
+    /// Connections, and calls that change the engine and have reached it.
+    busy: watch::Sender<usize>,
 }
 
 /// See the module. Gone with its value.
@@ -74,6 +76,7 @@ impl Front {
                 rules: Mutex::default(),
                 cut: Mutex::default(),
                 stalled: watch::Sender::new(false),
+                busy: watch::Sender::new(0),
             }),
             listener: Mutex::default(),
         }
@@ -149,6 +152,12 @@ impl Front {
         }
     }
 
+    /// Waits until nobody is connected, and the engine has ended what it was told to change.
+    pub(crate) async fn settled(&self) {
+        let mut busy = self.state.busy.subscribe();
+        busy.wait_for(|count| *count == 0).await.unwrap();
+    }
+
     /// How many requests contained `pattern`.
     pub(crate) fn asked(&self, pattern: &str) -> usize {
         let requests = self.state.requests.lock().unwrap();
@@ -168,6 +177,7 @@ impl Drop for Front {
 impl State {
     async fn serve(self: Arc<Self>, stream: UnixStream) {
         let cut = self.cut.lock().unwrap().clone();
+        self.busy.send_modify(|count| *count += 1);
         let service = service_fn(|request| {
             let state = Arc::clone(&self);
             async move { Ok::<_, io::Error>(state.answer(request).await) }
@@ -179,6 +189,7 @@ impl State {
             // It ends as its client, or a fault, wants it.
             _ = connection => {}
         }
+        self.busy.send_modify(|count| *count -= 1);
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
@@ -194,9 +205,26 @@ impl State {
                 Fault::Broken => return Response::new(broken_body()),
             }
         }
-        let (head, body) = (self.back)(request).await.into_parts();
+        let (head, body) = self.ask(request).await.into_parts();
         flowing(&self.stalled).await;
         Response::from_parts(head, gated(body, self.stalled.clone()))
+    }
+
+    /// What reads ends with its client. What changes something ends when the engine has done it.
+    async fn ask(&self, request: Request<Incoming>) -> Response<Body> {
+        let read = request.method() == Method::GET;
+        let answer = (self.back)(request);
+        if read {
+            return answer.await;
+        }
+        self.busy.send_modify(|count| *count += 1);
+        let busy = self.busy.clone();
+        let call = tokio::task::spawn(async move {
+            let answer = answer.await;
+            busy.send_modify(|count| *count -= 1);
+            answer
+        });
+        call.await.unwrap()
     }
 }
 
