@@ -6,6 +6,7 @@
 mod fetches;
 mod pace;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ use crate::core::tracker::{Event, Fetch, Tracker};
 const MAX_BURST: usize = 256;
 /// A connection that lasted so long was a good one: the next attempt comes soon.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// Of so many things it is said that they were not understood.
+const MAX_PUZZLES: usize = 256;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Watcher {
@@ -35,6 +39,8 @@ pub struct Watcher {
     engine: watch::Sender<EngineState>,
     /// Whether there was a map at all.
     published: bool,
+    /// What the engine gave answers to that were not understood, on this connection.
+    puzzles: BTreeSet<Fetch>,
 }
 
 impl Watcher {
@@ -53,6 +59,7 @@ impl Watcher {
             map,
             engine,
             published: false,
+            puzzles: BTreeSet::new(),
         }
     }
 
@@ -99,6 +106,7 @@ impl Watcher {
         let info = self.client.negotiate().await?;
         let mut events = Box::pin(self.client.events(info.clock)?);
         self.tracker.subscribed();
+        self.puzzles.clear();
         self.engine.send_modify(|state| state.info = Some(info));
         self.pump(&mut events).await
     }
@@ -163,7 +171,7 @@ impl Watcher {
             Ok(Fetched::Container(id, found)) => self.tracker.inspected(&id, found.map(|c| *c)),
             Ok(Fetched::Network(id, found)) => self.tracker.network_inspected(&id, found),
             Err(error) => {
-                tracing::debug!(?fetch, error = %error_chain(&error), "fetch failed");
+                self.complain(&fetch, &error);
                 if !self.tracker.failed(fetch, now) {
                     // Without a listing there is nothing to go on: start over with a new connection.
                     return Err(error);
@@ -171,6 +179,17 @@ impl Watcher {
             }
         }
         Ok(())
+    }
+
+    /// Says what goes wrong; loudly, and once a connection, what does not mend itself.
+    fn complain(&mut self, fetch: &Fetch, error: &Error) {
+        let problem = error_chain(error);
+        let is_lasting = matches!(error, Error::Unexpected(_));
+        if is_lasting && self.puzzles.len() < MAX_PUZZLES && self.puzzles.insert(fetch.clone()) {
+            tracing::warn!(?fetch, %problem, "left out of the map; trying again");
+        } else {
+            tracing::debug!(?fetch, %problem, "fetch failed");
+        }
     }
 
     /// Publishes a map if there is a different one. The first is held back until it is complete.

@@ -55,9 +55,47 @@ pub(crate) fn run(
         Choice::Both => Setup::private(shell, workspace, &Version::ALL),
         Choice::Current => Setup::current(shell, workspace, host),
     }?;
+    let tested = cargo_test(
+        shell,
+        workspace,
+        &setup,
+        &["--workspace", "--"],
+        &flags.args,
+    )
+    .and_then(|()| on_engines_alone(shell, workspace, &setup, &flags.args));
+    let stopped = if flags.keep_engine {
+        Ok(())
+    } else {
+        setup.stop_started(workspace)
+    };
+    tested.and(stopped)
+}
+
+/// The tests that kill their engine: one at a time, after all others, and never on an engine that is not ours.
+fn on_engines_alone(
+    shell: &Shell,
+    workspace: &Workspace,
+    setup: &Setup,
+    args: &[String],
+) -> Result<()> {
+    if setup.engines.iter().any(|engine| engine.private.is_none()) {
+        say("the tests that kill their engine are left out: it is not a private one");
+        return Ok(());
+    }
+    let alone = ["--test", "it", "--", "--ignored", "--test-threads=1"];
+    cargo_test(shell, workspace, setup, &alone, args)
+}
+
+fn cargo_test(
+    shell: &Shell,
+    workspace: &Workspace,
+    setup: &Setup,
+    selection: &[&str],
+    args: &[String],
+) -> Result<()> {
     let mut tests = workspace.cargo();
-    tests.args(["test", "--workspace", "--"]).args(&flags.args);
-    for (name, value) in variables(&setup) {
+    tests.arg("test").args(selection).args(args);
+    for (name, value) in variables(setup) {
         tests.env(name, value);
     }
     // Tests choose their engine themselves; what the user has set must not lead them elsewhere.
@@ -80,15 +118,9 @@ pub(crate) fn run(
         command_line(&tests),
         names.join(" and ")
     ));
-    let tested = shell
+    shell
         .run(&mut tests, TEST_LIMIT)
-        .context("the tests did not pass");
-    let stopped = if flags.keep_engine {
-        Ok(())
-    } else {
-        setup.stop_started(workspace)
-    };
-    tested.and(stopped)
+        .context("the tests did not pass")
 }
 
 /// What tells the tests about engines and tools.

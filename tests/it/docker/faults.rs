@@ -3,6 +3,7 @@
 mod engine;
 mod killed;
 mod leftovers;
+mod outage;
 mod tunnel;
 
 use crate::support::{Lab, Picture, Running, eventually};

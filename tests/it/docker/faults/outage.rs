@@ -1,0 +1,123 @@
+//! The daemon itself is killed, and started again with the words that started it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tokio::net::UnixStream;
+
+use super::{address, is_fresh, made, page};
+use crate::support::{Lab, eventually, on_each_engine, succeed};
+
+/// A daemon that runs, and how it was started.
+struct Daemon {
+    pid: i32,
+    argv: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Daemon {
+    /// The one that listens on the engine's socket.
+    async fn of(lab: &Lab) -> Self {
+        let socket = lab.engine.host.strip_prefix("unix://");
+        let stream = UnixStream::connect(socket.unwrap()).await.unwrap();
+        let pid = stream.peer_cred().unwrap().pid().unwrap();
+        let environment = words(pid, "environ").into_iter().filter_map(|pair| {
+            let text = pair.into_string().ok()?;
+            let (name, value) = text.split_once('=')?;
+            Some((name.into(), value.into()))
+        });
+        Self {
+            pid,
+            argv: words(pid, "cmdline"),
+            environment: environment.collect(),
+        }
+    }
+
+    /// As the kernel does when memory runs out. What it started lives on.
+    async fn kill(&self) {
+        succeed(Command::new("kill").args(["-KILL", &self.pid.to_string()]));
+        eventually("the daemon's end", async || {
+            words(self.pid, "cmdline").is_empty().then_some(())
+        })
+        .await;
+        // Until its parent has looked, a daemon would take what is left of this one for a daemon that runs.
+        fs::remove_file(self.flag("--pidfile=")).unwrap();
+    }
+
+    fn flag(&self, name: &str) -> &str {
+        let mut flags = self.argv.iter().filter_map(|word| word.to_str());
+        flags.find_map(|flag| flag.strip_prefix(name)).unwrap()
+    }
+
+    /// In a session of its own: it outlives the tests, as its predecessor would have.
+    fn start(&self) -> Child {
+        let data = PathBuf::from(self.flag("--data-root="));
+        let log = fs::File::options()
+            .append(true)
+            .open(data.with_file_name("dockerd.log"));
+        let log = log.unwrap();
+        Command::new("setsid")
+            .args(&self.argv)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+}
+
+/// A file of `/proc/PID` whose words end with a zero byte each; empty once the process has ended.
+fn words(pid: i32, file: &str) -> Vec<OsString> {
+    let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let words = bytes
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty());
+    words
+        .map(|word| OsString::from_vec(word.to_vec()))
+        .collect()
+}
+
+#[test]
+#[ignore = "kills the engine under all other tests: `cargo xtask test` runs it after them"]
+fn a_daemon_that_is_killed_and_started_again_is_served_again() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        page(&lab, "web", &net);
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        let web = address(&lab, "web");
+        let daemon = Daemon::of(&lab).await;
+        daemon.kill().await;
+        eventually("away", async || {
+            let engine = running.status().await.engine;
+            engine.problem.filter(|_| !engine.connected)
+        })
+        .await;
+        // Containers live on without their daemon, and so do names and ways.
+        assert_eq!(running.addresses("web").await, [web.as_str()]);
+        assert_eq!(running.fetch("http", "http://web/"), "hello from web");
+
+        let mut daemon = daemon.start();
+        eventually("connected", async || {
+            running.status().await.engine.connected.then_some(())
+        })
+        .await;
+        // The daemon has ended what ran, and what has no restart policy stays so.
+        lab.docker(&["start", &lab.own("web")]);
+        running.joined(&[&net]).await;
+        is_fresh(&running, &lab).await;
+        eventually("the page", async || {
+            let page = running.try_fetch("http", "http://web/");
+            (page == "hello from web").then_some(()).ok_or(page)
+        })
+        .await;
+        running.stop().await;
+        assert_eq!(made(&lab), [""; 0]);
+        assert!(daemon.try_wait().unwrap().is_none(), "it ended");
+    });
+}
