@@ -1,3 +1,5 @@
+mod properties;
+
 use std::net::{IpAddr, SocketAddr};
 
 use fast_socks5::consts::{SOCKS5_CMD_TCP_BIND, SOCKS5_CMD_UDP_ASSOCIATE};
