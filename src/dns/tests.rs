@@ -1,5 +1,6 @@
 //! A real server on loopback, asked over real sockets.
 
+mod connections;
 mod properties;
 pub(super) mod upstream;
 
