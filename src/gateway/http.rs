@@ -31,6 +31,10 @@ use crate::core::route::{Destination, Host};
 use origin::Origin;
 use reply::{Body, Refusal};
 
+/// The most that each side of an exchange holds of what it has read and, as much again, of what it has yet to write. The
+/// head of a message has to fit as well; servers take far smaller ones. hyper's own limit is six times as much.
+pub(super) const BUFFER: usize = 64 * 1024;
+
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let conversation = Arc::new(Conversation {
@@ -55,6 +59,7 @@ async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(conversation.shared.deadlines.idle)
+        .max_buf_size(BUFFER)
         .preserve_header_case(true)
         // What is forwarded stays as the origin sent it.
         .auto_date_header(false)

@@ -1,5 +1,6 @@
 //! A real gateway on loopback, with a made-up map and a made-up tunnel.
 
+mod bounds;
 mod connect;
 mod forward;
 mod join;

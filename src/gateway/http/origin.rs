@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tracing::trace;
 
+use super::BUFFER;
 use super::reply::Sent;
 use crate::gateway::Shared;
 use crate::gateway::connections::Entry;
@@ -41,6 +42,7 @@ impl Origin {
         }
         let handshake = http1::Builder::new()
             .preserve_header_case(true)
+            .max_buf_size(BUFFER)
             .handshake(TokioIo::new(end.stream))
             .await;
         let (sender, connection) =
