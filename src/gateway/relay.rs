@@ -1,7 +1,7 @@
 //! Carries bytes between two streams until both directions have ended.
 //!
 //! An idle relay holds no buffer: bytes are read into one that the whole thread shares, and only what the other side
-//! does not take at once is copied into memory of the relay's own, at most [`CHUNK`] bytes a direction.
+//! does not take at once is copied into memory of the relay's own, at most [`MOST`] bytes a direction.
 
 #[cfg(test)]
 mod tests;
@@ -16,15 +16,18 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How much is read at a time, and the most that a direction ever holds back.
-const CHUNK: usize = 64 * 1024;
+/// The most that is read at a time, and so the most that a direction ever holds back. Beyond it a system call more costs
+/// next to nothing beside the copying.
+const MOST: usize = 256 * 1024;
+/// What is read at a time before a receiver has shown that it takes more, and after it has not.
+const LEAST: usize = 32 * 1024;
 
-/// Steps in a row before other connections get their turn: half a megabyte, well under a millisecond of copying.
+/// Steps in a row before other connections get their turn: at most two megabytes, about a millisecond of copying.
 const TURN: usize = 8;
 
 thread_local! {
-    /// Scratch space: nothing stays in it from one read to the next.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+    /// Scratch space: nothing stays in it from one read to the next. The kernel gives memory only for what was ever used.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST].into_boxed_slice());
 }
 
 /// A stream, with what was read from it before the relay began.
@@ -71,8 +74,8 @@ impl Drop for Pair {
 
 /// Carries bytes both ways, beginning with those that were read before: `up` from the client, `down` from the target.
 ///
-/// The end of one direction is passed on as a half-close, and the other goes on. An error means that one of the
-/// streams is dead; what it had sent before has been delivered.
+/// The end of one direction is passed on as a half-close, and the other goes on; the end of the other is left to the
+/// caller, who closes both. An error means that one of the streams is dead; what it had sent before has been delivered.
 async fn carry<C, T>(client: &mut C, target: &mut T, up: Bytes, down: Bytes) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -81,8 +84,8 @@ where
     let mut up = Direction::new(up);
     let mut down = Direction::new(down);
     poll_fn(|cx| {
-        let sent = up.poll(cx, client, target)?;
-        let received = down.poll(cx, target, client)?;
+        let sent = up.poll(cx, client, target, &down)?;
+        let received = down.poll(cx, target, client, &up)?;
         if sent.is_pending() || received.is_pending() {
             return Poll::Pending;
         }
@@ -94,6 +97,8 @@ where
 struct Direction {
     /// What was read and not yet written; without memory while the receiver keeps up.
     pending: Bytes,
+    /// How much is read next.
+    reach: usize,
     stage: Stage,
 }
 
@@ -110,12 +115,19 @@ impl Direction {
     fn new(pending: Bytes) -> Self {
         Self {
             pending,
+            reach: LEAST,
             stage: Stage::Open,
         }
     }
 
     /// Moves what can be moved now. Ready means ended; an error means that `from` is dead, and the relay with it.
-    fn poll<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut R,
+        to: &mut W,
+        other: &Self,
+    ) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -124,6 +136,10 @@ impl Direction {
             match self.stage {
                 Stage::Open if self.pending.has_remaining() => ready!(self.poll_flush(cx, to)),
                 Stage::Open => ready!(self.poll_forward(cx, from, to))?,
+                // Closing tells the receiver as well, and it comes at once.
+                Stage::Ending if matches!(other.stage, Stage::Ended(Ok(()))) => {
+                    self.stage = Stage::Ended(Ok(()));
+                }
                 Stage::Ending => {
                     let told = ready!(Pin::new(&mut *to).poll_shutdown(cx));
                     self.stage = Stage::Ended(told);
@@ -149,19 +165,26 @@ impl Direction {
         W: AsyncWrite + Unpin,
     {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch[..self.reach]);
             ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
             let chunk = buffer.filled();
             if chunk.is_empty() {
                 self.stage = Stage::Ending;
                 return Poll::Ready(Ok(()));
             }
-            match Pin::new(to).poll_write(cx, chunk) {
-                Poll::Ready(Ok(written)) => {
-                    self.pending = Bytes::copy_from_slice(&chunk[written..]);
+            let written = match Pin::new(to).poll_write(cx, chunk) {
+                Poll::Ready(Ok(written)) => written,
+                Poll::Pending => 0,
+                Poll::Ready(Err(error)) => {
+                    self.stage = Stage::Ended(Err(error));
+                    return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Err(error)) => self.stage = Stage::Ended(Err(error)),
-                Poll::Pending => self.pending = Bytes::copy_from_slice(chunk),
+            };
+            if written < chunk.len() {
+                self.pending = Bytes::copy_from_slice(&chunk[written..]);
+                self.reach = LEAST;
+            } else if written == self.reach {
+                self.reach = MOST.min(self.reach * 2);
             }
             Poll::Ready(Ok(()))
         })

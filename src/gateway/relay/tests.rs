@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::*;
 
 /// More than any buffer on the way holds.
-const MUCH: usize = 3 * CHUNK + 17;
+const MUCH: usize = 3 * MOST + 17;
 
 fn noise(length: usize, seed: usize) -> Vec<u8> {
     let byte = |at: usize| u8::try_from((at * 31 + seed + at / 251) % 256).unwrap();
@@ -53,16 +53,45 @@ async fn carries_everything_both_ways_however_small_the_bites() {
     }
 }
 
+/// Lets bytes flow for as long as they do.
+async fn flow(direction: &mut Direction, from: &mut DuplexStream, to: &mut DuplexStream) {
+    let other = Direction::new(Bytes::new());
+    poll_fn(|cx| {
+        assert!(direction.poll(cx, from, to, &other).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
 #[tokio::test]
-async fn a_full_receiver_holds_back_one_chunk_at_most() {
+async fn a_full_receiver_holds_back_one_small_read_at_most() {
     let (mut client, mut near) = duplex(MUCH);
     let (_target, mut far) = duplex(1);
     client.write_all(&noise(MUCH, 1)).await.unwrap();
     let mut direction = Direction::new(Bytes::new());
-    poll_fn(|cx| {
-        assert!(direction.poll(cx, &mut near, &mut far).is_pending());
-        Poll::Ready(())
-    })
-    .await;
-    assert_eq!(direction.pending.len(), CHUNK - 1);
+    flow(&mut direction, &mut near, &mut far).await;
+    assert_eq!(direction.pending.len(), LEAST - 1);
+}
+
+#[tokio::test]
+async fn reads_grow_while_the_receiver_takes_all_and_only_then() {
+    let (mut client, mut near) = duplex(MUCH);
+    let (mut target, mut far) = duplex(MUCH);
+    client.write_all(&noise(MUCH, 1)).await.unwrap();
+    let mut direction = Direction::new(Bytes::new());
+    flow(&mut direction, &mut near, &mut far).await;
+    assert_eq!(direction.reach, MOST);
+    assert_eq!(direction.pending.len(), 0);
+
+    // The receiver is full now: one large read is held back, and the next ones are small again.
+    client.write_all(&noise(MUCH, 2)).await.unwrap();
+    flow(&mut direction, &mut near, &mut far).await;
+    assert_eq!(direction.pending.len(), MOST);
+    assert_eq!(direction.reach, LEAST);
+
+    // Once it is taken, its memory is given back.
+    let mut taken = vec![0; MUCH];
+    target.read_exact(&mut taken).await.unwrap();
+    flow(&mut direction, &mut near, &mut far).await;
+    assert_eq!(direction.pending.len(), 0);
 }
