@@ -52,7 +52,8 @@ pub(crate) async fn dial(target: &Target, names: &Names) -> Result<TcpStream, Fa
     let addresses = match target {
         Target::Address(address) => vec![*address],
         Target::Name(name, port) => {
-            let found = timeout_at(deadline, find(name, names)).await;
+            // Boxed: most targets are addresses, and need not make room for a lookup that never comes.
+            let found = timeout_at(deadline, Box::pin(find(name, names))).await;
             let found = found.map_err(|_| Failure::TimedOut)??;
             found.into_iter().map(|ip| (ip, *port).into()).collect()
         }

@@ -56,8 +56,9 @@ impl Drop for Ends {
 
 /// Relays between `client` and `target`; `early` is what the client sent before the target was there.
 ///
-/// The end of one direction is passed on as a half-close and the other goes on. An error means that one of the streams is
-/// dead: what it had sent before is still delivered, then the relay ends with that error.
+/// The end of one direction is passed on as a half-close and the other goes on; the end of the other is left to the caller,
+/// who closes both. An error means that one of the streams is dead: what it had sent before is still delivered, then the
+/// relay ends with that error.
 async fn relay<C, T>(client: &mut C, target: &mut T, early: Vec<u8>) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -66,8 +67,8 @@ where
     let mut up = Direction::starting_with(early);
     let mut down = Direction::starting_with(Vec::new());
     poll_fn(|cx| {
-        let sent = up.poll(cx, client, target)?;
-        let received = down.poll(cx, target, client)?;
+        let sent = up.poll(cx, client, target, &down)?;
+        let received = down.poll(cx, target, client, &up)?;
         if sent.is_pending() || received.is_pending() {
             return Poll::Pending;
         }
@@ -107,7 +108,13 @@ impl Direction {
     }
 
     /// Moves what can be moved now. Ready means ended; an error means that `from` is dead and the relay with it.
-    fn poll<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut R,
+        to: &mut W,
+        other: &Self,
+    ) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -116,6 +123,10 @@ impl Direction {
             match self.stage {
                 Stage::Open if !self.pending.is_empty() => ready!(self.poll_flush(cx, to)),
                 Stage::Open => ready!(self.poll_forward(cx, from, to))?,
+                // Closing tells the receiver as well, and it comes at once: a call less for every connection.
+                Stage::Ending if matches!(other.stage, Stage::Ended(Ok(()))) => {
+                    self.stage = Stage::Ended(Ok(()));
+                }
                 Stage::Ending => {
                     let told = ready!(Pin::new(&mut *to).poll_shutdown(cx));
                     self.stage = Stage::Ended(told);

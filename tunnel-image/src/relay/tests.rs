@@ -64,7 +64,8 @@ async fn nothing_is_held_once_the_receiver_has_caught_up() {
     source.write_all(&vec![7; LEAST]).await.unwrap();
 
     let mut direction = Direction::starting_with(Vec::new());
-    let mut step = || ready(poll_fn(|cx| direction.poll(cx, &mut from, &mut to)));
+    let other = Direction::starting_with(Vec::new());
+    let mut step = || ready(poll_fn(|cx| direction.poll(cx, &mut from, &mut to, &other)));
     assert!(step().is_none());
     let mut received = vec![0; LEAST];
     while ready(sink.read_exact(&mut received[..PIPE])).is_some() {
