@@ -81,11 +81,15 @@ fn bind_now(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     tcp::tune(&socket)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    let listener = socket.listen(BACKLOG)?;
+    tcp::answer_before_acknowledging(&listener)?;
+    Ok(listener)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     /// From the block for documentation (RFC 5737, RFC 3849): no machine has them.
@@ -107,6 +111,19 @@ mod tests {
                 .unwrap(),
             ["127.0.0.1", "127.0.0.2"]
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_accepted_is_set_as_its_listener() {
+        use rustix::net::sockopt;
+
+        let listeners = bind(&[], 0).await.unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let (accepted, _) = listeners[0].accept().await.unwrap();
+        assert!(sockopt::tcp_nodelay(&accepted).unwrap());
+        assert!(sockopt::socket_keepalive(&accepted).unwrap());
+        assert!(!sockopt::tcp_quickack(&accepted).unwrap());
     }
 
     #[tokio::test(start_paused = true)]

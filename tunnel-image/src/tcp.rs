@@ -22,3 +22,13 @@ pub(crate) fn tune(socket: impl AsFd) -> io::Result<()> {
     sockopt::set_tcp_keepcnt(&socket, PROBES)?;
     Ok(())
 }
+
+/// Lets what a listener accepts acknowledge with its answers, instead of once more before the first one: a packet less for
+/// every connection. Only clients can tell, and those send a greeting at once and wait for the answer; towards targets the
+/// kernel's default stays, since servers that write in small pieces may wait for acknowledgements.
+///
+/// Holds only if set after the listening began, which resets it.
+pub(crate) fn answer_before_acknowledging(listener: impl AsFd) -> io::Result<()> {
+    sockopt::set_tcp_quickack(listener, false)?;
+    Ok(())
+}
