@@ -18,5 +18,6 @@ pub mod resolve;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod shared_map;
 pub mod tracker;
 pub mod tunnel_state;

@@ -1,14 +1,16 @@
 //! The map: who is on which network, under which names.
 //!
-//! Built from the [`Inventory`] alone. [`NetworkMap::next`] builds only the networks that changed and shares the
-//! others with its predecessor; the result equals [`NetworkMap::build`] from the whole inventory.
+//! Built from the [`Inventory`] alone. [`NetworkMap::next`] looks at what changed and shares all else with its
+//! predecessor, so that it costs in proportion to the change; the result equals [`NetworkMap::build`] from the whole
+//! inventory.
 
+mod said;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,19 +19,27 @@ pub use view::{NameKind, NetworkView, Record};
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Inventory, Known, RunState};
 use super::label::Part;
+use super::shared_map::SharedMap;
 
 /// A snapshot of everything that names and routes are decided from. Cheap to share, never changed.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkMap {
     generation: u64,
-    containers: BTreeMap<ContainerId, Known>,
-    networks: BTreeMap<NetworkId, Arc<NetworkView>>,
+    containers: SharedMap<ContainerId, Known>,
+    networks: SharedMap<NetworkId, Arc<NetworkView>>,
+    /// The watched networks by name and id: every question is put to them in this order.
+    watched: Vec<Arc<NetworkView>>,
+    /// This instance's running tunnels: one, but for moments.
+    tunnels: BTreeSet<ContainerId>,
 }
 
 impl PartialEq for NetworkMap {
     /// Compares what the map says; the generation only counts.
     fn eq(&self, other: &Self) -> bool {
-        self.containers == other.containers && self.networks == other.networks
+        self.containers == other.containers
+            && self.networks == other.networks
+            && self.watched == other.watched
+            && self.tunnels == other.tunnels
     }
 }
 
@@ -37,35 +47,54 @@ impl NetworkMap {
     /// Builds the whole map.
     pub fn build(inventory: &Inventory) -> Self {
         let view = |id: &NetworkId| Some((id.clone(), NetworkView::build(inventory, id)?));
+        let networks = inventory.networks().keys().filter_map(view).collect();
+        let containers = inventory.containers().values();
+        let tunnels = containers.filter(|k| is_running_tunnel(k));
         Self {
             generation: 1,
             containers: inventory.containers().clone(),
-            networks: inventory.networks().keys().filter_map(view).collect(),
+            watched: watched_by_name(&networks),
+            tunnels: tunnels.map(|k| k.container.id.clone()).collect(),
+            networks,
         }
     }
 
-    /// The map after `changes`, or nothing if it says the same.
+    /// The map after `changes`, or nothing if it says the same. `inventory` is the one that this map was made from.
     pub fn next(&self, inventory: &Inventory, changes: &Changes) -> Option<Self> {
-        let mut next = self.clone();
+        let mut next = Self {
+            generation: self.generation + 1,
+            containers: inventory.containers().clone(),
+            ..self.clone()
+        };
         let mut differs = false;
         for id in &changes.containers {
             let new = inventory.containers().get(id);
             differs |= self.containers.get(id) != new;
-            match new {
-                Some(known) => next.containers.insert(id.clone(), known.clone()),
-                None => next.containers.remove(id),
-            };
+            if new.is_some_and(is_running_tunnel) {
+                next.tunnels.insert(id.clone());
+            } else {
+                next.tunnels.remove(id);
+            }
         }
-        for id in &changes.networks {
-            let new = NetworkView::build(inventory, id);
-            differs |= self.networks.get(id) != new.as_ref();
-            match new {
-                Some(view) => next.networks.insert(id.clone(), view),
-                None => next.networks.remove(id),
+        let mut views_differ = false;
+        for (id, members) in &changes.networks {
+            let old = self.networks.get(id);
+            let new = match old {
+                Some(old) => old.next(inventory, members),
+                None => NetworkView::build(inventory, id),
             };
+            match (old, new) {
+                (None, None) => continue,
+                (Some(old), Some(new)) if Arc::ptr_eq(old, &new) => continue,
+                (_, Some(new)) => next.networks.insert_mut(id.clone(), new),
+                (Some(_), None) => drop(next.networks.remove_mut(id)),
+            }
+            views_differ = true;
         }
-        next.generation += 1;
-        differs.then_some(next)
+        if views_differ {
+            next.watched = watched_by_name(&next.networks);
+        }
+        (differs || views_differ).then_some(next)
     }
 
     /// Counts the published maps.
@@ -74,12 +103,12 @@ impl NetworkMap {
     }
 
     /// All containers of the map, by id; the instance's own tunnel among them.
-    pub fn containers(&self) -> &BTreeMap<ContainerId, Known> {
+    pub fn containers(&self) -> &SharedMap<ContainerId, Known> {
         &self.containers
     }
 
     /// All networks of the engine, by id. Only [watched](NetworkView::is_watched) ones have names.
-    pub fn networks(&self) -> &BTreeMap<NetworkId, Arc<NetworkView>> {
+    pub fn networks(&self) -> &SharedMap<NetworkId, Arc<NetworkView>> {
         &self.networks
     }
 
@@ -91,6 +120,11 @@ impl NetworkMap {
             .filter(|n| n.is_watched())
     }
 
+    /// The same, by name and id.
+    pub fn watched_by_name(&self) -> &[Arc<NetworkView>] {
+        &self.watched
+    }
+
     /// The watched containers.
     pub fn watched_containers(&self) -> impl Iterator<Item = &Known> {
         self.containers.values().filter(|k| k.part == Part::Watched)
@@ -98,9 +132,7 @@ impl NetworkMap {
 
     /// This instance's running tunnel; a paused one answers nobody.
     pub fn tunnel(&self) -> Option<&Known> {
-        let running =
-            |k: &&Known| k.part == Part::OwnTunnel && k.container.state == RunState::Running;
-        self.containers.values().find(running)
+        self.containers.get(self.tunnels.first()?)
     }
 
     /// The networks of which the tunnel has an endpoint.
@@ -144,13 +176,14 @@ impl NetworkMap {
         if let Ok(address) = reference.parse::<IpAddr>() {
             return self.container_at(address);
         }
-        let mut listed = self
-            .containers
-            .values()
-            .filter(|k| k.part != Part::OwnTunnel);
-        if let Some(named) = listed.clone().find(|k| k.container.name == reference) {
+        let listed = || {
+            let containers = self.containers.values();
+            containers.filter(|k| k.part != Part::OwnTunnel)
+        };
+        if let Some(named) = listed().find(|k| k.container.name == reference) {
             return Some(named);
         }
+        let mut listed = listed();
         let found = listed.find(|k| is_id_prefix(reference, &k.container.id))?;
         let unique = !listed.any(|k| is_id_prefix(reference, &k.container.id));
         unique.then_some(found)
@@ -161,6 +194,20 @@ impl NetworkMap {
         let owner = self.network_of(address)?.owner(address)?;
         self.containers.get(owner)
     }
+}
+
+fn is_running_tunnel(known: &Known) -> bool {
+    known.part == Part::OwnTunnel && known.container.state == RunState::Running
+}
+
+fn watched_by_name(networks: &SharedMap<NetworkId, Arc<NetworkView>>) -> Vec<Arc<NetworkView>> {
+    let watched = networks.values().filter(|view| view.is_watched());
+    let mut watched: Vec<_> = watched.cloned().collect();
+    watched.sort_by(|a, b| {
+        let (a, b) = (a.network(), b.network());
+        (&a.name, &a.id).cmp(&(&b.name, &b.id))
+    });
+    watched
 }
 
 /// Docker itself takes any prefix of an id; shorter than four digits it is more likely a name that is not there.

@@ -100,7 +100,7 @@ pub fn at_home<'a>(map: &'a NetworkMap, tunnel: &ContainerId, home: &NetworkId) 
 pub fn obstacles(map: &NetworkMap) -> Vec<(&Network, &'static str)> {
     let views = map
         .watched_networks()
-        .filter(|view| !view.members().is_empty());
+        .filter(|view| view.members().next().is_some());
     views
         .filter_map(|view| Some((view.network(), obstacle(view.network())?)))
         .collect()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Known, Network};
 use crate::core::id::{ContainerId, NetworkId};
+use crate::core::shared_map::SharedMap;
 
 /// All facts that matter to this instance.
 ///
@@ -13,7 +14,7 @@ use crate::core::id::{ContainerId, NetworkId};
 /// ranges of all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    containers: BTreeMap<ContainerId, Known>,
+    containers: SharedMap<ContainerId, Known>,
     networks: BTreeMap<NetworkId, Arc<Network>>,
     members: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
     /// For each lender of a network namespace the running containers in it.
@@ -26,8 +27,8 @@ pub struct Inventory {
 pub struct Changes {
     /// Containers that came, went or changed.
     pub containers: BTreeSet<ContainerId>,
-    /// Networks that did, or one of whose members did.
-    pub networks: BTreeSet<NetworkId>,
+    /// Networks that did, or one of whose members did; with the members in question.
+    pub networks: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
 }
 
 impl Changes {
@@ -35,11 +36,17 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.containers.is_empty() && self.networks.is_empty()
     }
+
+    /// Notes that a member of a network is to be looked at.
+    fn touch(&mut self, network: &NetworkId, member: &ContainerId) {
+        let members = self.networks.entry(network.clone()).or_default();
+        members.insert(member.clone());
+    }
 }
 
 impl Inventory {
     /// All containers, by id.
-    pub fn containers(&self) -> &BTreeMap<ContainerId, Known> {
+    pub fn containers(&self) -> &SharedMap<ContainerId, Known> {
         &self.containers
     }
 
@@ -52,6 +59,12 @@ impl Inventory {
     pub fn members(&self, network: &NetworkId) -> impl Iterator<Item = &Known> {
         let ids = self.members.get(network).into_iter().flatten();
         ids.filter_map(|id| self.containers.get(id))
+    }
+
+    /// A container, if it has an endpoint on `network`.
+    pub fn member(&self, network: &NetworkId, id: &ContainerId) -> Option<&Known> {
+        let known = self.containers.get(id);
+        known.filter(|k| k.container.endpoint(network).is_some())
     }
 
     /// The running containers that use the network namespace of `lender`.
@@ -73,7 +86,7 @@ impl Inventory {
                 .entry(network.clone())
                 .or_default()
                 .insert(id.clone());
-            self.changes.networks.insert(network.clone());
+            self.changes.touch(network, &id);
         }
         let lender = known.container.network_mode.lender();
         if let Some(lender) = lender.filter(|_| known.container.state.is_up()) {
@@ -85,16 +98,17 @@ impl Inventory {
             self.touch_networks_of(&lender);
         }
         self.changes.containers.insert(id.clone());
-        self.containers.insert(id, known);
+        self.containers.insert_mut(id, known);
     }
 
     /// Takes a container out, if it is there.
     pub fn remove_container(&mut self, id: &ContainerId) {
-        let Some(old) = self.containers.remove(id) else {
+        let Some(old) = self.containers.get(id).cloned() else {
             return;
         };
+        self.containers.remove_mut(id);
         for endpoint in &old.container.endpoints {
-            self.changes.networks.insert(endpoint.network.clone());
+            self.changes.touch(&endpoint.network, id);
             let Some(members) = self.members.get_mut(&endpoint.network) else {
                 continue;
             };
@@ -117,8 +131,9 @@ impl Inventory {
         let Some(known) = self.containers.get(lender) else {
             return;
         };
-        let networks = known.container.endpoints.iter().map(|e| e.network.clone());
-        self.changes.networks.extend(networks);
+        for endpoint in &known.container.endpoints {
+            self.changes.touch(&endpoint.network, lender);
+        }
     }
 
     /// Adds or replaces a network.
@@ -127,14 +142,14 @@ impl Inventory {
         if self.networks.get(&id).is_some_and(|old| **old == network) {
             return;
         }
-        self.changes.networks.insert(id.clone());
+        self.changes.networks.entry(id.clone()).or_default();
         self.networks.insert(id, Arc::new(network));
     }
 
     /// Takes a network out, if it is there.
     pub fn remove_network(&mut self, id: &NetworkId) {
         if self.networks.remove(id).is_some() {
-            self.changes.networks.insert(id.clone());
+            self.changes.networks.entry(id.clone()).or_default();
         }
     }
 

@@ -17,8 +17,9 @@ const NETWORKS: [&str; 4] = [
     "net bridge 172.17.0.0/16 default",
 ];
 
-/// Forms of three containers. Some lend their networks, some borrow them.
-const CONTAINERS: [&str; 10] = [
+/// Forms of three containers. Some lend their networks, some borrow them; some say the same as another, or the same
+/// twice: names, links, and, as between two events, an address.
+const CONTAINERS: [&str; 14] = [
     "run a watched n1=172.20.0.2 alias=n1:db",
     "run a n1=172.20.0.2 n2=172.21.0.2,fd00::2 link=n1:b:lk",
     "run a tunnel n1=172.20.0.9",
@@ -29,6 +30,10 @@ const CONTAINERS: [&str; 10] = [
     "run c watched mode=container:b",
     "run c mode=container:a",
     "run c watched n2=172.21.0.4 alias=n2:db",
+    "run b watched n1=172.20.0.2 alias=n1:db alias=n1:DB alias=n1:a",
+    "run c n1=172.20.0.2 alias=n1:db link=n1:b:lk link=n1:a:LK link=n1:B:lk",
+    "run c tunnel n1=172.20.0.3 n2=172.21.0.2",
+    "stop c tunnel",
 ];
 
 #[derive(Clone, Debug)]
@@ -104,7 +109,7 @@ fn shares_all_but(changes: &Changes, map: &NetworkMap, next: &NetworkMap) -> boo
     let mut kept = map
         .networks()
         .iter()
-        .filter(|(id, _)| !changes.networks.contains(*id));
+        .filter(|(id, _)| !changes.networks.contains_key(*id));
     kept.all(|(id, view)| {
         next.networks()
             .get(id)

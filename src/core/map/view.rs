@@ -1,12 +1,14 @@
 //! One network of the map: its members' names and addresses, as Docker's resolver has them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::said::Said;
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Endpoint, Inventory, Known, Network};
+use crate::core::inventory::{Container, Inventory, Known, Network};
 use crate::core::label::Part;
+use crate::core::shared_map::{SharedIndex, SharedMap};
 
 /// Why a container has a name. The words are promised to users (`source` of `resolve`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +35,8 @@ impl NameKind {
     }
 }
 
-/// One container behind a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One container behind a name. Ordered by the container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record {
     /// The container.
     pub container: ContainerId,
@@ -46,20 +48,44 @@ pub struct Record {
     pub ipv6: Option<Ipv6Addr>,
 }
 
+/// What a view takes from one of its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    container: Arc<Container>,
+    /// Whether it makes the network watched.
+    watching: bool,
+    /// Whether it runs and has not been told to stop.
+    stays: bool,
+}
+
+impl Member {
+    /// Nothing for the tunnel, which is everywhere and of whom nobody speaks.
+    fn new(inventory: &Inventory, known: &Known) -> Option<Self> {
+        (known.part != Part::OwnTunnel).then(|| Self {
+            container: Arc::clone(&known.container),
+            watching: known.part == Part::Watched || is_lent_to_watched(inventory, known),
+            stays: known.stays(),
+        })
+    }
+}
+
 /// A network with everything that is said on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkView {
     network: Arc<Network>,
-    watched: bool,
-    /// Whether somebody is on it who has not been told to stop.
-    inhabited: bool,
-    members: Vec<ContainerId>,
+    lower_case_name: String,
+    members: SharedMap<ContainerId, Member>,
+    /// How many of them make it watched.
+    watching: usize,
+    /// How many of them have not been told to stop.
+    staying: usize,
     /// By lower-case name; every container that has it.
-    names: BTreeMap<String, Vec<Record>>,
-    /// By lower-case link alias: the targets that members gave it.
-    links: BTreeMap<String, BTreeSet<String>>,
-    /// By address: whose it is, and the name that Docker gives in PTR.
-    addresses: BTreeMap<IpAddr, (ContainerId, Option<String>)>,
+    names: SharedIndex<String, Record>,
+    /// By lower-case link alias: the targets that members gave it, and which member did.
+    links: SharedIndex<String, (String, ContainerId)>,
+    /// By address: whose it is, and the name that Docker gives in PTR. Of several, which is an engine's state between
+    /// two events, the last counts.
+    addresses: SharedIndex<IpAddr, (ContainerId, Option<String>)>,
 }
 
 impl NetworkView {
@@ -67,57 +93,82 @@ impl NetworkView {
     pub(super) fn build(inventory: &Inventory, id: &NetworkId) -> Option<Arc<Self>> {
         let network = Arc::clone(inventory.networks().get(id)?);
         let mut view = Self {
+            lower_case_name: network.name.to_lowercase(),
             network,
-            watched: false,
-            inhabited: false,
-            members: Vec::new(),
-            names: BTreeMap::new(),
-            links: BTreeMap::new(),
-            addresses: BTreeMap::new(),
+            members: SharedMap::default(),
+            watching: 0,
+            staying: 0,
+            names: SharedIndex::default(),
+            links: SharedIndex::default(),
+            addresses: SharedIndex::default(),
         };
-        for known in inventory.members(id).filter(|k| k.part != Part::OwnTunnel) {
-            view.watched |= known.part == Part::Watched || is_lent_to_watched(inventory, known);
-            view.inhabited |= known.stays();
-            view.add(&known.container);
+        for member in inventory.members(id) {
+            if let Some(member) = Member::new(inventory, member) {
+                view.add(member);
+            }
         }
         Some(Arc::new(view))
     }
 
-    fn add(&mut self, container: &Container) {
-        let Some(endpoint) = container.endpoint(&self.network.id) else {
-            return;
-        };
-        self.members.push(container.id.clone());
-        // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
-        let nameless = self.network.default_bridge || endpoint.addresses().next().is_none();
-        let names = if nameless {
-            Vec::new()
-        } else {
-            dns_names(container, endpoint)
-        };
-        let first = names.first().map(|(name, _)| (*name).to_owned());
-        for address in endpoint.addresses() {
-            self.addresses
-                .insert(address, (container.id.clone(), first.clone()));
+    /// The view after something happened to these containers; the same one if it says the same.
+    pub(super) fn next(
+        self: &Arc<Self>,
+        inventory: &Inventory,
+        touched: &BTreeSet<ContainerId>,
+    ) -> Option<Arc<Self>> {
+        let id = &self.network.id;
+        if inventory.networks().get(id)? != &self.network {
+            return Self::build(inventory, id);
         }
-        for (name, kind) in names {
-            let records = self.names.entry(name.to_lowercase()).or_default();
-            if records.iter().all(|r| r.container != container.id) {
-                let container = container.id.clone();
-                records.push(Record {
-                    container,
-                    kind,
-                    ipv4: endpoint.ipv4,
-                    ipv6: endpoint.ipv6,
-                });
+        let mut next = Arc::clone(self);
+        for container in touched {
+            let known = inventory.member(id, container);
+            let new = known.and_then(|k| Member::new(inventory, k));
+            let old = self.members.get(container);
+            if old == new.as_ref() {
+                continue;
+            }
+            let next = Arc::make_mut(&mut next);
+            if let Some(old) = old {
+                next.remove(old);
+            }
+            if let Some(new) = new {
+                next.add(new);
             }
         }
-        for link in &endpoint.links {
-            self.links
-                .entry(link.alias.to_lowercase())
-                .or_default()
-                .insert(link.target.to_lowercase());
+        Some(next)
+    }
+
+    fn add(&mut self, member: Member) {
+        let said = Said::by(&self.network, &member.container);
+        for (name, record) in said.names {
+            self.names.insert(name, record);
         }
+        for (alias, target) in said.links {
+            self.links.insert(alias, target);
+        }
+        for (address, owner) in said.addresses {
+            self.addresses.insert(address, owner);
+        }
+        self.watching += usize::from(member.watching);
+        self.staying += usize::from(member.stays);
+        self.members.insert_mut(member.container.id.clone(), member);
+    }
+
+    fn remove(&mut self, member: &Member) {
+        let said = Said::by(&self.network, &member.container);
+        for (name, record) in &said.names {
+            self.names.remove(name, record);
+        }
+        for (alias, target) in &said.links {
+            self.links.remove(alias, target);
+        }
+        for (address, owner) in &said.addresses {
+            self.addresses.remove(address, owner);
+        }
+        self.watching -= usize::from(member.watching);
+        self.staying -= usize::from(member.stays);
+        self.members.remove_mut(&member.container.id);
     }
 
     /// The network itself.
@@ -125,50 +176,56 @@ impl NetworkView {
         &self.network
     }
 
+    /// Its name in lower case, as questions have it.
+    pub fn lower_case_name(&self) -> &str {
+        &self.lower_case_name
+    }
+
     /// Whether a running watched container is on it.
     pub fn is_watched(&self) -> bool {
-        self.watched
+        self.watching > 0
     }
 
     /// Whether somebody is on it who has not been told to stop; the tunnel does not count.
     pub fn is_inhabited(&self) -> bool {
-        self.inhabited
+        self.staying > 0
     }
 
     /// The containers on it, the tunnel left out.
-    pub fn members(&self) -> &[ContainerId] {
-        &self.members
+    pub fn members(&self) -> impl Iterator<Item = &ContainerId> {
+        self.members.keys()
     }
 
     /// Who has that name, which is to be in lower case.
     pub fn records(&self, name: &str) -> &[Record] {
-        self.names.get(name).map(Vec::as_slice).unwrap_or_default()
+        self.names.get(name)
     }
 
     /// All names, in lower case and in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[Record])> {
-        self.names
-            .iter()
-            .map(|(name, records)| (name.as_str(), records.as_slice()))
+        let names = self.names.iter();
+        names.map(|(name, records)| (name.as_str(), records))
     }
 
     /// What any member means by that link alias, both in lower case.
     pub fn link_targets(&self, alias: &str) -> impl Iterator<Item = &str> {
-        self.links
+        let mut last = None;
+        let targets = self
+            .links
             .get(alias)
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
+            .iter()
+            .map(|(target, _)| target.as_str());
+        targets.filter(move |target| last.replace(*target) != Some(*target))
     }
 
     /// Who has that address.
     pub fn owner(&self, address: IpAddr) -> Option<&ContainerId> {
-        self.addresses.get(&address).map(|(owner, _)| owner)
+        self.addresses.get(&address).last().map(|(owner, _)| owner)
     }
 
     /// The name that Docker's resolver gives for that address, without the network's.
     pub fn reverse(&self, address: IpAddr) -> Option<&str> {
-        self.addresses.get(&address)?.1.as_deref()
+        self.addresses.get(&address).last()?.1.as_deref()
     }
 }
 
@@ -177,46 +234,4 @@ fn is_lent_to_watched(inventory: &Inventory, lender: &Known) -> bool {
     inventory
         .borrowers(&lender.container.id)
         .any(|k| k.part == Part::Watched)
-}
-
-/// The endpoint's names in Docker's order, each with its reason, without repetitions.
-///
-/// Engine 25 and later say it (`DNSNames`); before, it is the container's name and `Aliases`, which already hold
-/// short id and hostname.
-pub(crate) fn dns_names<'a>(
-    container: &'a Container,
-    endpoint: &'a Endpoint,
-) -> Vec<(&'a str, NameKind)> {
-    let kind = |name: &str| {
-        if name == container.name {
-            NameKind::Container
-        } else if name == container.id.short() {
-            NameKind::Id
-        } else if endpoint.aliases.iter().any(|a| a == name) && name != container.hostname {
-            NameKind::Alias
-        } else {
-            NameKind::Hostname
-        }
-    };
-    let said: Vec<&str> = match &endpoint.dns_names {
-        Some(names) => names.iter().map(String::as_str).collect(),
-        None => std::iter::once(&container.name)
-            .chain(&endpoint.aliases)
-            .map(String::as_str)
-            .collect(),
-    };
-    let mut names: Vec<(&str, NameKind)> = Vec::with_capacity(said.len());
-    for name in said.into_iter().filter(|name| can_be_asked(name)) {
-        if names.iter().all(|(known, _)| *known != name) {
-            names.push((name, kind(name)));
-        }
-    }
-    names
-}
-
-/// Engines take any alias, but see names in questions as DNS writes them down: with these characters escaped, so
-/// that such an alias never matches.
-fn can_be_asked(name: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_graphic() && !b"'@;()\"\\".contains(&c);
-    name.bytes().all(plain) && !name.ends_with('.')
 }

@@ -60,12 +60,7 @@ fn linked<'a>(map: &'a NetworkMap, container: &'a Container) -> Vec<(&'a str, Ip
         let Some(bridge) = bridge.filter(|view| view.network().default_bridge) else {
             continue;
         };
-        let members = || {
-            bridge
-                .members()
-                .iter()
-                .filter_map(|id| map.containers().get(id))
-        };
+        let members = || bridge.members().filter_map(|id| map.containers().get(id));
         for link in &endpoint.links {
             let Some(target) = members().find(|k| k.container.name == link.target) else {
                 continue;

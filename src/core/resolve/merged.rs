@@ -5,6 +5,7 @@
 //! are not part of it: they are one container's own.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{Answer, HOST_NAMES, RecordType, Source, Status, loopback, readings};
 use crate::core::map::{NetworkMap, NetworkView, Record};
@@ -14,9 +15,8 @@ pub(super) fn resolve(map: &NetworkMap, name: &str, wanted: RecordType) -> Answe
     if lower == "localhost" || lower.ends_with(".localhost") {
         return loopback(wanted, Source::Host);
     }
-    let networks = ordered(map);
-    lookup(&networks, &lower, wanted)
-        .or_else(|| lookup_in_named(&networks, &lower, wanted))
+    lookup(map.watched_by_name(), &lower, wanted)
+        .or_else(|| lookup_in_named(map.watched_by_name(), &lower, wanted))
         .unwrap_or_else(|| {
             // Last, so that a container that took the name keeps it.
             if HOST_NAMES.contains(&lower.as_str()) {
@@ -36,14 +36,8 @@ fn host(wanted: RecordType) -> Answer {
     answer.settle()
 }
 
-fn ordered(map: &NetworkMap) -> Vec<&NetworkView> {
-    let mut networks: Vec<_> = map.watched_networks().collect();
-    networks.sort_by_key(|view| (&view.network().name, &view.network().id));
-    networks
-}
-
 /// Looks a name up on these networks, and collects.
-fn lookup(networks: &[&NetworkView], name: &str, wanted: RecordType) -> Option<Answer> {
+fn lookup(networks: &[Arc<NetworkView>], name: &str, wanted: RecordType) -> Option<Answer> {
     let mut answer = Answer::empty(Status::NoData);
     let mut known = false;
     for view in networks {
@@ -66,13 +60,14 @@ fn lookup(networks: &[&NetworkView], name: &str, wanted: RecordType) -> Option<A
 }
 
 /// Reads the name as `NAME.NETWORK`.
-fn lookup_in_named(networks: &[&NetworkView], name: &str, wanted: RecordType) -> Option<Answer> {
+fn lookup_in_named(
+    networks: &[Arc<NetworkView>],
+    name: &str,
+    wanted: RecordType,
+) -> Option<Answer> {
     readings(name).find_map(|(rest, network)| {
-        let named: Vec<_> = networks
-            .iter()
-            .copied()
-            .filter(|view| view.network().name.to_lowercase() == network)
-            .collect();
+        let is_named = |view: &&Arc<NetworkView>| view.lower_case_name() == network;
+        let named: Vec<_> = networks.iter().filter(is_named).cloned().collect();
         lookup(&named, rest, wanted)
     })
 }

@@ -1,0 +1,97 @@
+//! What one container says on a network: names, links and addresses.
+
+use std::net::IpAddr;
+
+use super::view::{NameKind, Record};
+use crate::core::id::ContainerId;
+use crate::core::inventory::{Container, Endpoint, Network};
+
+/// See the module. The same container on the same network always says the same, so that it can be taken back.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// By lower-case name.
+    pub(super) names: Vec<(String, Record)>,
+    /// By alias: the target, both in lower case, and who says so.
+    pub(super) links: Vec<(String, (String, ContainerId))>,
+    /// By address: whose it is, and the name that Docker gives in PTR.
+    pub(super) addresses: Vec<(IpAddr, (ContainerId, Option<String>))>,
+}
+
+impl Said {
+    pub(super) fn by(network: &Network, container: &Container) -> Self {
+        let mut said = Self::default();
+        let Some(endpoint) = container.endpoint(&network.id) else {
+            return said;
+        };
+        // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
+        let nameless = network.default_bridge || endpoint.addresses().next().is_none();
+        let names = if nameless {
+            Vec::new()
+        } else {
+            dns_names(container, endpoint)
+        };
+        let first = names.first().map(|(name, _)| (*name).to_owned());
+        for address in endpoint.addresses() {
+            let owner = (container.id.clone(), first.clone());
+            said.addresses.push((address, owner));
+        }
+        for (name, kind) in names {
+            let name = name.to_lowercase();
+            // Of names that differ in case alone the first counts.
+            if said.names.iter().all(|(known, _)| *known != name) {
+                let record = Record {
+                    container: container.id.clone(),
+                    kind,
+                    ipv4: endpoint.ipv4,
+                    ipv6: endpoint.ipv6,
+                };
+                said.names.push((name, record));
+            }
+        }
+        let links = endpoint.links.iter().map(|link| {
+            let target = link.target.to_lowercase();
+            (link.alias.to_lowercase(), (target, container.id.clone()))
+        });
+        said.links.extend(links);
+        said
+    }
+}
+
+/// The endpoint's names in Docker's order, each with its reason, without repetitions.
+///
+/// Engine 25 and later say it (`DNSNames`); before, it is the container's name and `Aliases`, which already hold
+/// short id and hostname.
+fn dns_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<(&'a str, NameKind)> {
+    let kind = |name: &str| {
+        if name == container.name {
+            NameKind::Container
+        } else if name == container.id.short() {
+            NameKind::Id
+        } else if endpoint.aliases.iter().any(|a| a == name) && name != container.hostname {
+            NameKind::Alias
+        } else {
+            NameKind::Hostname
+        }
+    };
+    let said: Vec<&str> = match &endpoint.dns_names {
+        Some(names) => names.iter().map(String::as_str).collect(),
+        None => std::iter::once(&container.name)
+            .chain(&endpoint.aliases)
+            .map(String::as_str)
+            .collect(),
+    };
+    let mut names: Vec<(&str, NameKind)> = Vec::with_capacity(said.len());
+    for name in said.into_iter().filter(|name| can_be_asked(name)) {
+        if names.iter().all(|(known, _)| *known != name) {
+            names.push((name, kind(name)));
+        }
+    }
+    names
+}
+
+/// Engines take any alias, but see names in questions as DNS writes them down: with these characters escaped, so
+/// that such an alias never matches.
+fn can_be_asked(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_graphic() && !b"'@;()\"\\".contains(&c);
+    name.bytes().all(plain) && !name.ends_with('.')
+}
