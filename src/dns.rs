@@ -5,9 +5,9 @@
 //! [`crate::core::resolve`], never here. The only user of hickory.
 //!
 //! ```text
-//! UDP (hickory's server) ─┐
-//!                         ├─► handler ──► core::resolve ──► reply
-//! TCP (`tcp`) ────────────┘      └──────► forward ────────────┘
+//! UDP (`udp`) ─┐
+//!              ├─► handler ──► core::resolve ──► reply
+//! TCP (`tcp`) ─┘      └──────► forward ────────────┘
 //! ```
 //!
 //! No ordinary question is answered SERVFAIL or REFUSED: resolvers of interceptors give up on these, while after
@@ -20,13 +20,12 @@ mod reply;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod udp;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
-use hickory_server::Server;
-use hickory_server::net::NetError;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{self, JoinError};
@@ -50,7 +49,7 @@ pub enum Error {
     Start(#[source] io::Error),
     /// The UDP socket is no longer usable.
     #[error("read from the DNS socket")]
-    Socket(#[source] NetError),
+    Socket(#[source] io::Error),
     /// Its thread panicked.
     #[error("keep the DNS thread")]
     Thread(#[source] JoinError),
@@ -121,20 +120,14 @@ impl Dns {
     async fn serve(self, handler: Handler, stop: CancellationToken) -> Result<(), Error> {
         let tcp = tokio::net::TcpListener::from_std(self.tcp).map_err(Error::Start)?;
         let udp = tokio::net::UdpSocket::from_std(self.udp).map_err(Error::Start)?;
-        let mut server = Server::new(handler.clone());
-        server.register_socket(udp);
         tracing::debug!(address = %self.address, "DNS is up");
-        let (ended, ()) = tokio::join!(serve_udp(server, &stop), tcp::serve(tcp, handler, &stop));
+        let serve_udp = async {
+            let ended = stop.run_until_cancelled(udp::serve(udp, &handler)).await;
+            // If it ended by itself, everything does.
+            stop.cancel();
+            ended.map_or(Ok(()), |error| Err(Error::Socket(error)))
+        };
+        let (ended, ()) = tokio::join!(serve_udp, tcp::serve(tcp, handler.clone(), &stop));
         ended
-    }
-}
-
-/// Serves UDP until `stop`; if it ends by itself, everything stops.
-async fn serve_udp(mut server: Server<Handler>, stop: &CancellationToken) -> Result<(), Error> {
-    let ended = stop.run_until_cancelled(server.block_until_done()).await;
-    stop.cancel();
-    match ended {
-        Some(ended) => ended.map_err(Error::Socket),
-        None => server.shutdown_gracefully().await.map_err(Error::Socket),
     }
 }

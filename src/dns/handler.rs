@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{OpCode, Query, ResponseCode};
 use hickory_server::proto::rr::{DNSClass, RecordType};
-use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::server::Request;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
@@ -27,38 +26,33 @@ impl Handler {
         Self { map, forwarder }
     }
 
-    /// Answers one request.
-    pub(super) async fn answer(
-        &self,
-        request: &Request,
-        handle: impl ResponseHandler,
-    ) -> ResponseInfo {
-        let reply = match question(request) {
-            Ok(query) => self.reply(query).await,
-            Err(code) => Reply::error(code),
-        };
-        reply.send(request, handle).await
+    /// The reply to a request, whoever has it.
+    pub(super) async fn reply(&self, request: &Request) -> Reply {
+        match self.known(request) {
+            Some(reply) => reply,
+            None => self.forwarded(request).await,
+        }
     }
 
-    async fn reply(&self, query: &Query) -> Reply {
+    /// The reply to a request; nothing if the world's resolvers are to be asked.
+    pub(super) fn known(&self, request: &Request) -> Option<Reply> {
+        let query = match question(request) {
+            Ok(query) => query,
+            Err(code) => return Some(Reply::error(code)),
+        };
         let map = Arc::clone(&self.map.borrow());
         let answer = ask_map(&map, query);
-        if answer.status != Status::Forward {
-            return Reply::from_map(&answer, query.name());
-        }
-        let reply = self.forwarder.ask(query).await;
-        reply.unwrap_or_else(Reply::unknown)
+        let known = answer.status != Status::Forward;
+        known.then(|| Reply::from_map(&answer, query.name()))
     }
-}
 
-#[async_trait::async_trait]
-impl RequestHandler for Handler {
-    async fn handle_request<R: ResponseHandler, T: Time>(
-        &self,
-        request: &Request,
-        response_handle: R,
-    ) -> ResponseInfo {
-        self.answer(request, response_handle).await
+    /// The reply of the world's resolvers.
+    pub(super) async fn forwarded(&self, request: &Request) -> Reply {
+        let reply = match question(request) {
+            Ok(query) => self.forwarder.ask(query).await,
+            Err(code) => Some(Reply::error(code)),
+        };
+        reply.unwrap_or_else(Reply::unknown)
     }
 }
 

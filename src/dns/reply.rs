@@ -3,14 +3,12 @@
 use std::sync::LazyLock;
 
 use hickory_server::net::xfer::Protocol;
-use hickory_server::proto::op::{
-    Edns, Header, HeaderCounts, Message, Metadata, OpCode, ResponseCode,
-};
+use hickory_server::proto::op::{Edns, Message, Metadata, OpCode, ResponseCode};
 use hickory_server::proto::rr::rdata::{PTR, SOA};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::proto::serialize::binary::BinEncoder;
-use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder};
+use hickory_server::server::Request;
+use hickory_server::zone_handler::MessageResponseBuilder;
 
 use crate::core::resolve::{Answer, Status};
 
@@ -94,67 +92,52 @@ impl Reply {
         }
     }
 
-    /// Answers `request`.
-    pub(super) async fn send(
-        mut self,
-        request: &Request,
-        mut handle: impl ResponseHandler,
-    ) -> ResponseInfo {
+    /// The bytes that answer `request`.
+    pub(super) fn encode(mut self, request: &Request) -> Option<Vec<u8>> {
         let edns = request.edns.as_ref().map(edns);
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = self.code;
         metadata.authoritative = self.authoritative;
         metadata.recursion_available = true;
-        if request.protocol() == Protocol::Udp && self.overflows(request, metadata, edns.as_ref()) {
-            // Part of an answer is of no use, and would leave no room for the OPT record.
-            metadata.truncation = true;
-            self.answers.clear();
-            self.authority.clear();
+        let (bytes, whole) = self.write(request, metadata, edns.as_ref())?;
+        if whole || request.protocol() == Protocol::Tcp {
+            return Some(bytes);
         }
-        let response = self.response(request, metadata, edns.as_ref());
-        handle
-            .send_response(response)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::debug!(%error, "DNS answer not sent");
-                let counts = HeaderCounts::default();
-                ResponseInfo::from(Header { metadata, counts })
-            })
+        // Part of an answer is of no use in a datagram, and would leave no room for the OPT record.
+        metadata.truncation = true;
+        self.answers.clear();
+        self.authority.clear();
+        let (bytes, _) = self.write(request, metadata, edns.as_ref())?;
+        Some(bytes)
     }
 
-    fn response<'a>(
-        &'a self,
-        request: &'a Request,
+    /// Writes everything down, and tells whether there was room.
+    fn write(
+        &self,
+        request: &Request,
         metadata: Metadata,
-        edns: Option<&'a Edns>,
-    ) -> MessageResponse<
-        'a,
-        'a,
-        impl Iterator<Item = &'a Record> + Send,
-        impl Iterator<Item = &'a Record> + Send,
-        impl Iterator<Item = &'a Record> + Send,
-        impl Iterator<Item = &'a Record> + Send,
-    > {
-        MessageResponseBuilder::new(&request.queries, edns).build(
+        edns: Option<&Edns>,
+    ) -> Option<(Vec<u8>, bool)> {
+        let response = MessageResponseBuilder::new(&request.queries, edns).build(
             metadata,
             &self.answers,
             &self.authority,
             [],
             [],
-        )
-    }
-
-    fn overflows(&self, request: &Request, metadata: Metadata, edns: Option<&Edns>) -> bool {
-        // One record either fits or leaves all the room to the OPT record.
-        if self.answers.len() < 2 {
-            return false;
-        }
-        let mut bytes = Vec::new();
+        );
+        let mut bytes = Vec::with_capacity(PLAIN_DATAGRAM.into());
         let mut encoder = BinEncoder::new(&mut bytes);
-        encoder.set_max_size(edns.map_or(PLAIN_DATAGRAM, Edns::max_payload));
-        let response = self.response(request, metadata, edns);
-        let written = response.destructive_emit(&mut encoder);
-        written.is_ok_and(|info| info.truncation)
+        encoder.set_max_size(match request.protocol() {
+            Protocol::Udp => edns.map_or(PLAIN_DATAGRAM, Edns::max_payload),
+            _ => u16::MAX,
+        });
+        match response.destructive_emit(&mut encoder) {
+            Ok(header) => Some((bytes, !header.truncation)),
+            Err(error) => {
+                tracing::debug!(%error, "DNS answer not written");
+                None
+            }
+        }
     }
 }
 

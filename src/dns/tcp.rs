@@ -10,7 +10,7 @@ use hickory_server::net;
 use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_server::net::xfer::{BufDnsStreamHandle, DnsStreamHandle, Protocol};
 use hickory_server::proto::op::{MessageType, SerialMessage};
-use hickory_server::server::{Request, ResponseHandle, TimeoutStream};
+use hickory_server::server::{Request, TimeoutStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -133,8 +133,10 @@ async fn answer(
         return;
     };
     if request.metadata.message_type == MessageType::Query {
-        let answers = ResponseHandle::new(peer, answers, Protocol::Tcp);
-        handler.answer(&request, answers).await;
+        let reply = handler.reply(&request).await;
+        if let Some(bytes) = reply.encode(&request) {
+            let _ = answers.send(SerialMessage::new(bytes, peer));
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use hickory_server::Server;
 use hickory_server::net::runtime::Time;
-use hickory_server::proto::op::ResponseCode;
+use hickory_server::proto::op::{Metadata, ResponseCode};
 use hickory_server::proto::rr::rdata::{CNAME, PTR, SOA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::sync::watch;
 
 use super::super::reply::Reply;
@@ -69,14 +70,22 @@ impl RequestHandler for Script {
         let query = request.queries.queries()[0].original().clone();
         let question = format!("{} {}", query.name().to_ascii(), query.query_type());
         self.asked_tx.send_modify(|asked| asked.push(question));
-        if self.failing {
-            return Reply::error(ResponseCode::ServFail)
-                .send(request, handle)
-                .await;
-        }
-        let reply = reply(query.name(), query.query_type()).await;
-        reply.send(request, handle).await
+        let reply = if self.failing {
+            Reply::error(ResponseCode::ServFail)
+        } else {
+            reply(query.name(), query.query_type()).await
+        };
+        send(&reply, request, handle).await
     }
+}
+
+async fn send(reply: &Reply, request: &Request, mut handle: impl ResponseHandler) -> ResponseInfo {
+    let mut metadata = Metadata::response_from_request(&request.metadata);
+    metadata.response_code = reply.code;
+    metadata.recursion_available = true;
+    let response = MessageResponseBuilder::new(&request.queries, request.edns.as_ref());
+    let response = response.build(metadata, &reply.answers, &reply.authority, [], []);
+    handle.send_response(response).await.unwrap()
 }
 
 async fn reply(name: &Name, wanted: RecordType) -> Reply {
