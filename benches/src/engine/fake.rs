@@ -119,6 +119,8 @@ impl Fake {
                 200,
                 json!({"ServerVersion": "26.1.5", "Architecture": "x86_64", "OSType": "linux", "SystemTime": "2024-01-01T00:00:00.000000000Z"}),
             ),
+            // Else the engine would count as away every few seconds, and all be looked at again.
+            ("GET", "/_ping") => (200, json!("OK")),
             ("GET", "/networks") => (200, json!([network()])),
             ("GET", "/containers/json") => (200, members().map(|i| self.listed(i)).collect()),
             ("GET", path) if path.starts_with("/networks/") => (200, network()),
