@@ -28,7 +28,7 @@ use dockline::tunnel::Leftover;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use process::{Cost, Serve, raise_file_limit};
+pub(crate) use process::{Cost, Serve, raise_file_limit, signal};
 
 /// For what takes milliseconds on a quiet machine: a failure, not a measure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Lab, on_each_engine};
+use crate::support::{Lab, on_each_engine, signal};
 
 /// A `dockline serve` in a process of its own.
 pub(super) struct Served {
@@ -61,15 +62,8 @@ impl Served {
             .unwrap_or_else(|e| panic!("{arguments:?}: {e}: {stderr}"))
     }
 
-    fn signal(&mut self, name: &str) -> Output {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+    fn signal(&mut self, name: Signal) -> Output {
+        signal(self.child.id(), name);
         let status = self.child.wait().unwrap();
         let mut stderr = Vec::new();
         std::io::Read::read_to_end(self.child.stderr.as_mut().unwrap(), &mut stderr).unwrap();
@@ -132,7 +126,7 @@ fn serve_status_resolve_route_clean() {
         );
         let clean = served.run(&lab, &["clean"]);
         assert_eq!(clean.status.code(), Some(1), "not while it runs: {clean:?}");
-        let ended = served.signal("-TERM");
+        let ended = served.signal(Signal::TERM);
         assert!(
             ended.status.success(),
             "{}",
@@ -154,7 +148,7 @@ fn clean_after_a_kill_leaves_nothing() {
             (status["tunnel"]["state"] == "running").then_some(())
         })
         .await;
-        served.signal("-KILL");
+        served.signal(Signal::KILL);
         let own = |names: Vec<String>| names.into_iter().filter(|n| n.contains(&lab.name)).count();
         assert_eq!(own(lab.labelled("dockline.role")), 2, "tunnel and home");
         for expected in [2, 0] {

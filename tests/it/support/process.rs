@@ -34,6 +34,12 @@ impl Cost {
     }
 }
 
+/// Sends a signal. Not by the program of that name, which a bare machine does not have.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.unwrap(), signal).unwrap();
+}
+
 /// `dockline serve`, killed at the end of a test that failed.
 #[derive(Debug)]
 pub(crate) struct Serve {

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::{made, page, tunnel_of};
 use crate::support::front::{Fault, Front};
 use crate::support::relay::relay;
-use crate::support::{Lab, eventually, on_each_engine, succeed};
+use crate::support::{Lab, eventually, on_each_engine, signal, succeed};
 
 fn dockline(lab: &Lab, host: &str, folder: &Path, command: &str) -> Command {
     let mut dockline = Command::new(env!("CARGO_BIN_EXE_dockline"));
@@ -76,7 +78,7 @@ fn a_kill_at_any_step_leaves_nothing_that_the_next_start_or_clean_cannot_use() {
                     if step == "/disconnect" {
                         lab.docker(&["kill", &lab.own("web")]);
                     } else {
-                        succeed(Command::new("kill").args(["-TERM", &child.id().to_string()]));
+                        signal(child.id(), Signal::TERM);
                     }
                 }
                 eventually(step, async || (front.asked(step) > 0).then_some(())).await;

@@ -6,14 +6,15 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use tokio::net::UnixStream;
 
 use super::{address, is_fresh, made, page};
-use crate::support::{Lab, eventually, on_each_engine, succeed};
+use crate::support::{Lab, eventually, on_each_engine, signal};
 
 /// A daemon that runs, and how it was started.
 struct Daemon {
-    pid: i32,
+    pid: u32,
     argv: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
 }
@@ -24,6 +25,7 @@ impl Daemon {
         let socket = lab.engine.host.strip_prefix("unix://");
         let stream = UnixStream::connect(socket.unwrap()).await.unwrap();
         let pid = stream.peer_cred().unwrap().pid().unwrap();
+        let pid = u32::try_from(pid).unwrap();
         let environment = words(pid, "environ").into_iter().filter_map(|pair| {
             let text = pair.into_string().ok()?;
             let (name, value) = text.split_once('=')?;
@@ -38,7 +40,7 @@ impl Daemon {
 
     /// As the kernel does when memory runs out. What it started lives on.
     async fn kill(&self) {
-        succeed(Command::new("kill").args(["-KILL", &self.pid.to_string()]));
+        signal(self.pid, Signal::KILL);
         eventually("the daemon's end", async || {
             words(self.pid, "cmdline").is_empty().then_some(())
         })
@@ -72,7 +74,7 @@ impl Daemon {
 }
 
 /// A file of `/proc/PID` whose words end with a zero byte each; empty once the process has ended.
-fn words(pid: i32, file: &str) -> Vec<OsString> {
+fn words(pid: u32, file: &str) -> Vec<OsString> {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let words = bytes
         .split(|byte| *byte == 0)

@@ -1,9 +1,11 @@
 //! Somebody lays hands on the tunnel, its home, its image or its networks.
 
+use rustix::process::Signal;
+
 use super::{home_of, made, page, tunnel_of};
 use crate::support::front::Fault;
 use crate::support::relay::relay;
-use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
+use crate::support::{Lab, Running, eventually, on_each_engine, signal};
 
 /// Waits until the page comes through the gateway again.
 async fn works(running: &Running, net: &str) {
@@ -67,7 +69,7 @@ fn a_tunnel_that_is_killed_works_again() {
 fn a_tunnel_whose_program_dies_works_again() {
     after(|lab, _| {
         let pid = lab.docker(&["inspect", "-f", "{{.State.Pid}}", &tunnel_of(lab)]);
-        succeed(std::process::Command::new("kill").args(["-KILL", &pid]));
+        signal(pid.parse().unwrap(), Signal::KILL);
     });
 }
 
