@@ -129,12 +129,10 @@ impl Driver {
 
     async fn bring_up(&self) -> Result<Tunnel, Error> {
         let info = self.engine.borrow().info.clone().unwrap_or_default();
-        // Both come to their end, because what one that is dropped had asked for is made all the same.
-        let (image, home) = tokio::join!(
-            image::ensure(&self.client, &info.arch, self.image.as_deref()),
-            home::ensure(&self.client, &self.instance),
-        );
-        container::ensure(&self.client, &self.instance, &image?, home?).await
+        // First, because without it there is no use for the rest.
+        let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
+        let home = home::ensure(&self.client, &self.instance).await?;
+        container::ensure(&self.client, &self.instance, &image, home).await
     }
 
     /// Joins and leaves until the tunnel is gone, or not the same any more: started anew it may answer elsewhere.
