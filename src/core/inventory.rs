@@ -121,10 +121,14 @@ pub struct Container {
     pub name: String,
     /// `Config.Hostname`.
     pub hostname: String,
+    /// `Config.Domainname`.
+    pub domainname: String,
     /// Its labels.
     pub labels: Arc<Labels>,
     /// Whether it runs.
     pub state: RunState,
+    /// When it was last started (`State.StartedAt`), in nanoseconds since 1970; 0 if never.
+    pub started: u64,
     /// How it is attached.
     pub network_mode: NetworkMode,
     /// Its endpoints; none while it is stopped.

@@ -4,6 +4,7 @@
 //! predecessor, so that it costs in proportion to the change; the result equals [`NetworkMap::build`] from the whole
 //! inventory.
 
+mod made_up;
 mod said;
 #[cfg(test)]
 mod tests;
@@ -162,13 +163,24 @@ impl NetworkMap {
         })
     }
 
-    /// The container whose endpoints `id` uses: itself, or the one whose network namespace it shares.
-    pub fn network_owner(&self, id: &ContainerId) -> Option<&Known> {
+    /// The container whose files on names (`/etc/hosts`) `id` has: its own, or those of the one whose network namespace
+    /// it was started in.
+    pub fn files_owner(&self, id: &ContainerId) -> Option<&Known> {
         let known = self.containers.get(id)?;
         match known.container.network_mode.lender() {
             Some(lender) => self.containers.get(lender),
             None => Some(known),
         }
+    }
+
+    /// The container whose endpoints `id` uses: itself, or the one whose network namespace it shares.
+    ///
+    /// A lender that is started again has a new namespace. Who was in the old one stays there, with loopback alone.
+    pub fn network_owner(&self, id: &ContainerId) -> Option<&Known> {
+        let known = self.containers.get(id)?;
+        let owner = self.files_owner(id)?;
+        let left_behind = owner.container.started > known.container.started;
+        (!left_behind).then_some(owner)
     }
 
     /// The running container that `reference` means: a full id, a unique prefix of one, a name, or an address.

@@ -6,8 +6,8 @@
 //! ```
 //! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
 //! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `id=HEX`, `host=NAME`,
-//! `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an endpoint, with a gateway
-//! for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`.
+//! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an
+//! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -104,8 +104,10 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
         id: id(name),
         name: name.to_owned(),
         hostname: String::new(),
+        domainname: String::new(),
         labels: Arc::default(),
         state,
+        started: 0,
         network_mode: NetworkMode::Endpoints,
         endpoints: Vec::new(),
         extra_hosts: Vec::new(),
@@ -120,6 +122,8 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             None if word == "stopping" => stopping = true,
             Some(("id", id)) => container.id = format!("{id:0<64}").into(),
             Some(("host", name)) => container.hostname = name.to_owned(),
+            Some(("domain", name)) => container.domainname = name.to_owned(),
+            Some(("started", time)) => container.started = time.parse().unwrap(),
             Some(("mode", mode)) => container.network_mode = mode_of(mode),
             Some(("extra", line)) => container.extra_hosts.push(line.to_owned()),
             Some(("alias", text)) => {

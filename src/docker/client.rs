@@ -92,7 +92,7 @@ impl Client {
             clock: info
                 .system_time
                 .as_deref()
-                .and_then(nanoseconds)
+                .and_then(convert::nanoseconds)
                 .unwrap_or_default(),
         })
     }
@@ -230,10 +230,4 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// RFC 3339 with nanoseconds, as `GET /info` has it.
-fn nanoseconds(time: &str) -> Option<u64> {
-    let time: jiff::Timestamp = time.parse().ok()?;
-    u64::try_from(time.as_nanosecond()).ok()
 }

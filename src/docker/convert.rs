@@ -1,6 +1,7 @@
 //! The engine's words into the core's. Translates, and decides nothing.
 
 mod event;
+mod signal;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use bollard::models::{
 };
 
 pub(super) use event::event;
+pub(super) use signal::signal;
 
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{
@@ -76,12 +78,18 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
         id,
         name: bare_name(&inspect.name.unwrap_or_default()),
         hostname: config.hostname.unwrap_or_default(),
+        domainname: config.domainname.unwrap_or_default(),
         labels: Arc::new(labels(config.labels)),
         state: match (running, paused) {
             (false, _) => RunState::Stopped,
             (true, true) => RunState::Paused,
             (true, false) => RunState::Running,
         },
+        started: state
+            .started_at
+            .as_deref()
+            .and_then(nanoseconds)
+            .unwrap_or_default(),
         network_mode: network_mode(host_config.network_mode.as_deref().unwrap_or_default()),
         endpoints,
         extra_hosts: host_config.extra_hosts.unwrap_or_default(),
@@ -153,34 +161,10 @@ pub(super) fn architecture(machine: &str) -> &str {
     }
 }
 
-/// A signal as an image or a user writes it: a number, or a name with or without `SIG`.
-pub(super) fn signal(text: &str) -> Option<u8> {
-    if let Ok(number) = text.parse() {
-        return Some(number);
-    }
-    let upper = text.to_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(offset) = name.strip_prefix("RTMIN") {
-        let offset = offset.strip_prefix('+').unwrap_or("0");
-        // Docker counts from the C library's SIGRTMIN, which is 34.
-        return offset.parse::<u8>().ok()?.checked_add(34);
-    }
-    let number = match name {
-        "HUP" => 1,
-        "INT" => 2,
-        "QUIT" => 3,
-        "ABRT" => 6,
-        "KILL" => 9,
-        "USR1" => 10,
-        "USR2" => 12,
-        "TERM" => 15,
-        "CONT" => 18,
-        "STOP" => 19,
-        "WINCH" => 28,
-        "PWR" => 30,
-        _ => return None,
-    };
-    Some(number)
+/// A time in RFC 3339, in nanoseconds since 1970; nothing for Docker's "never", which is in the year 1.
+pub(super) fn nanoseconds(time: &str) -> Option<u64> {
+    let time: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(time.as_nanosecond()).ok()
 }
 
 /// One line of `GET /containers/json`.

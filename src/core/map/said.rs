@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::made_up::is_made_up;
 use super::view::{NameKind, Record};
 use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, Endpoint, Network};
@@ -59,8 +60,8 @@ impl Said {
 
 /// The endpoint's names in Docker's order, each with its reason, without repetitions.
 ///
-/// Engine 25 and later say it (`DNSNames`); before, it is the container's name and `Aliases`, which already hold
-/// short id and hostname.
+/// Engine 25 and later say it (`DNSNames`); before, it is the container's name, unless the engine made it up, and
+/// `Aliases`, which already hold short id and hostname.
 fn dns_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<(&'a str, NameKind)> {
     let kind = |name: &str| {
         if name == container.name {
@@ -75,7 +76,9 @@ fn dns_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<(&'a s
     };
     let said: Vec<&str> = match &endpoint.dns_names {
         Some(names) => names.iter().map(String::as_str).collect(),
-        None => std::iter::once(&container.name)
+        None => Some(&container.name)
+            .filter(|name| !is_made_up(name))
+            .into_iter()
             .chain(&endpoint.aliases)
             .map(String::as_str)
             .collect(),

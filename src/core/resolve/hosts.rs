@@ -31,15 +31,24 @@ pub(super) fn lookup(
     for (host, address) in linked(map, container) {
         line(host, address);
     }
+    let full = full_hostname(container);
     for address in container.endpoints.iter().flat_map(Endpoint::addresses) {
-        line(&container.hostname, address);
+        line(&full, address);
         // Docker adds the first label of a hostname with dots.
-        if let Some((short, _)) = container.hostname.split_once('.') {
+        if let Some((short, _)) = full.split_once('.') {
             line(short, address);
         }
     }
     // The C library goes on to DNS for an address family that the file does not have.
     (!answer.addresses.is_empty()).then(|| answer.settle())
+}
+
+/// The hostname with the domain behind it, if one was given.
+fn full_hostname(container: &Container) -> String {
+    match container.domainname.as_str() {
+        "" => container.hostname.clone(),
+        domain => format!("{}.{domain}", container.hostname),
+    }
 }
 
 /// A line of `--add-host`, which is split at the first colon: IPv6 addresses have more.

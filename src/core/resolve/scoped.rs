@@ -16,20 +16,16 @@ pub(super) fn resolve(
     name: &str,
     wanted: RecordType,
 ) -> Answer {
-    let Some(container) = asker(map, id) else {
-        return Answer::unknown(name);
-    };
-    if let Some(answer) = hosts::lookup(map, container, name, wanted) {
-        return answer;
-    }
-    let sight = Sight::new(map, container);
-    sight
-        .lookup(name, wanted)
+    let runs = |known: &&Known| known.container.state.is_up();
+    let files = map.containers().get(id).filter(runs);
+    let files = files.and_then(|_| map.files_owner(id));
+    files
+        .and_then(|owner| hosts::lookup(map, &owner.container, name, wanted))
+        .or_else(|| Sight::new(map, asker(map, id)?).lookup(name, wanted))
         .unwrap_or_else(|| Answer::unknown(name))
 }
 
-/// The container whose files and networks are asked: the running one itself, or the one whose network namespace
-/// it shares.
+/// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.
 pub(super) fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
     let runs = |known: &&Known| known.container.state.is_up();
     map.containers().get(id).filter(runs)?;

@@ -405,6 +405,29 @@ fn engines_before_25_say_names_as_aliases() {
 }
 
 #[test]
+fn engines_before_25_do_not_answer_to_names_they_made_up() {
+    let rows = |old: &str, expected: &str, first: &str| {
+        let inventory = format!(
+            "
+            net a 172.20.0.0/16
+            run web watched a=172.20.0.2
+            run happy_turing {old} id=d1 a=172.20.0.3 alias=a:x"
+        );
+        let rows = format!(
+            "
+            happy_turing    A    {expected}
+            x               A    172.20.0.3
+            d10000000000    A    172.20.0.3
+            172.20.0.3      PTR  {first}.a"
+        );
+        merged(&inventory, &rows);
+        seen_from("web", &inventory, &rows);
+    };
+    rows("old", "nxdomain", "x");
+    rows("", "172.20.0.3", "happy_turing");
+}
+
+#[test]
 fn names_of_the_machine() {
     let inventory = "
         net bridge default 172.17.0.0/16

@@ -77,7 +77,17 @@ fn modes_without_a_network_of_their_own() {
         example.com A    forward",
     );
     seen_from("alone", inventory, "alone A nxdomain\nlocalhost AAAA ::1");
-    for nobody in ["orphan", "dead", "late", "nosuch"] {
+    // Its lender has stopped, and what is left is the file.
+    seen_from(
+        "orphan",
+        inventory,
+        "
+        db           A    nxdomain
+        dead         A    nxdomain
+        localhost    A    127.0.0.1
+        172.20.0.3   PTR  forward",
+    );
+    for nobody in ["dead", "late", "nosuch"] {
         seen_from(
             nobody,
             inventory,
@@ -96,6 +106,47 @@ fn modes_without_a_network_of_their_own() {
         side        A    nxdomain
         onhost      A    nxdomain
         pin         A    nxdomain",
+    );
+}
+
+#[test]
+fn who_is_left_behind_by_its_lender_has_files_and_no_networks() {
+    let inventory = "
+        net a 172.20.0.0/16
+        run lender started=3 a=172.20.0.2 extra=pin:10.0.0.2
+        run db id=d1 a=172.20.0.3
+        run side watched started=2 mode=container:lender
+        run late watched id=d2 started=4 mode=container:lender";
+    seen_from(
+        "side",
+        inventory,
+        "
+        db          A    nxdomain
+        pin         A    10.0.0.2
+        localhost   A    127.0.0.1
+        db.a        A    forward
+        172.20.0.3  PTR  forward",
+    );
+    seen_from("late", inventory, "db A 172.20.0.3\npin A 10.0.0.2");
+}
+
+#[test]
+fn a_domain_is_a_part_of_the_own_names_alone() {
+    let inventory = "
+        net a 172.20.0.0/16
+        run web watched host=www domain=dom.test a=172.20.0.2
+        run peer id=d1 a=172.20.0.3";
+    seen_from(
+        "web",
+        inventory,
+        "
+        www           A  172.20.0.2 by hosts
+        www.dom.test  A  172.20.0.2 by hosts",
+    );
+    seen_from(
+        "peer",
+        inventory,
+        "www.dom.test A forward\nwww A 172.20.0.2",
     );
 }
 
