@@ -2,6 +2,8 @@
 
 mod commands;
 mod compose;
+#[cfg(target_os = "linux")]
+mod conform;
 mod dns;
 mod faults;
 mod gateway;
