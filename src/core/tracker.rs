@@ -165,7 +165,7 @@ impl Tracker {
             self.queue.failed(fetch, now);
             return true;
         }
-        self.queue.forget(&fetch);
+        self.queue.answered(&fetch);
         let pending = self.listing.take();
         pending.is_some_and(|p| p.depth == Depth::Differences)
     }

@@ -126,3 +126,14 @@ fn a_blocked_inspect_holds_up_neither_the_first_picture_nor_a_listing() {
     tracker.check();
     assert_eq!(tracker.next_fetch(false), Some(Fetch::Listing));
 }
+
+#[test]
+fn a_check_that_failed_is_made_again() {
+    let engine = shop();
+    let mut tracker = engine.fresh();
+    for _ in 0..2 {
+        tracker.check();
+        assert_eq!(tracker.next_fetch(true), Some(Fetch::Listing));
+        assert!(tracker.failed(Fetch::Listing, Instant::now()));
+    }
+}
