@@ -9,6 +9,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod engine_state;
+pub mod hosts_file;
 pub mod id;
 pub mod inventory;
 pub mod label;

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 pub use collection::{Changes, Inventory};
 
+use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
 use super::label::{Labels, Part};
 
@@ -226,6 +227,8 @@ pub struct Known {
     pub part: Part,
     /// Whether its stop signal has been sent: it is about to be gone.
     pub stopping: bool,
+    /// Its `/etc/hosts`, where that was read.
+    pub hosts: Option<Arc<HostsFile>>,
 }
 
 impl Known {

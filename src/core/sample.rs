@@ -5,14 +5,17 @@
 //! run   NAME [word…]              a running container; `stop NAME …` one that is not
 //! ```
 //! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
-//! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `id=HEX`, `host=NAME`,
+//! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `renamed` (which
+//! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`,
 //! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an
-//! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`.
+//! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`;
+//! `file=ADDRESS,NAME…` is a line of the hosts file that was read.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{
     Container, Endpoint, Inventory, Known, Link, Network, NetworkMode, RunState, Subnet,
@@ -99,7 +102,8 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
 
 fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a str>) -> Known {
     let mut part = Part::Other;
-    let (mut old, mut stopping) = (false, false);
+    let (mut old, mut renamed, mut stopping) = (false, false, false);
+    let mut file = String::new();
     let mut container = Container {
         id: id(name),
         name: name.to_owned(),
@@ -119,7 +123,11 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             None if word == "watched" => part = Part::Watched,
             None if word == "tunnel" => part = Part::OwnTunnel,
             None if word == "old" => old = true,
+            None if word == "renamed" => renamed = true,
             None if word == "stopping" => stopping = true,
+            Some(("file", line)) => {
+                file = format!("{file}\n{}", line.replace(',', " "));
+            }
             Some(("id", id)) => container.id = format!("{id:0<64}").into(),
             Some(("host", name)) => container.hostname = name.to_owned(),
             Some(("domain", name)) => container.domainname = name.to_owned(),
@@ -147,12 +155,13 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             None => panic!("{word}"),
         }
     }
-    name_endpoints(&mut container, old);
+    name_endpoints(&mut container, old, renamed);
     let container = Arc::new(container);
     Known {
         container,
         part,
         stopping,
+        hosts: (!file.is_empty()).then(|| Arc::new(HostsFile::parse(&file))),
     }
 }
 
@@ -197,12 +206,13 @@ fn endpoint<'a>(container: &'a mut Container, network: &str) -> &'a mut Endpoint
 }
 
 /// As engines do: `DNSNames`, or before engine 25 short id and hostname among the aliases.
-fn name_endpoints(container: &mut Container, old: bool) {
+fn name_endpoints(container: &mut Container, old: bool, renamed: bool) {
     if container.hostname.is_empty() {
         container.hostname = container.id.short().to_owned();
     }
     let own = [container.id.short().to_owned(), container.hostname.clone()];
-    for endpoint in &mut container.endpoints {
+    let has_names = |e: &&mut Endpoint| renamed || e.network != network_id("bridge");
+    for endpoint in container.endpoints.iter_mut().filter(has_names) {
         if old {
             endpoint.aliases.extend(own.clone());
         } else if endpoint.ipv4.is_some() {

@@ -12,6 +12,7 @@
 mod apply;
 mod entries;
 mod event;
+mod files;
 mod queue;
 mod stopping;
 #[cfg(test)]
@@ -161,6 +162,11 @@ impl Tracker {
 
     /// A fetch did not work; it is tried again later. False if nothing can be known without it.
     pub fn failed(&mut self, fetch: Fetch, now: Instant) -> bool {
+        if let Fetch::Hosts(_) = fetch {
+            // Nothing depends on it; the next event is the next occasion.
+            self.queue.answered(&fetch);
+            return true;
+        }
         if fetch != Fetch::Listing {
             self.queue.failed(fetch, now);
             return true;
@@ -212,6 +218,8 @@ impl Tracker {
             return;
         };
         change(Arc::make_mut(&mut known.container));
+        // It has addresses in it that may be another's now.
+        known.hosts = None;
         self.inventory.put_container(known);
     }
 
@@ -231,23 +239,29 @@ impl Tracker {
         self.entries
             .set_lender(&id, container.network_mode.lender().filter(|_| running));
         if self.entries.is_relevant(&id) {
-            let known = self.inventory.containers().get(&id);
+            let known = self.inventory.containers().get(&id).cloned();
             let told = self
                 .entries
                 .signal(&id)
                 .filter(|(signal, _)| stops(&container, *signal));
-            let stopping = running && (told.is_some() || known.is_some_and(|k| k.stopping));
+            let stopping =
+                running && (told.is_some() || known.as_ref().is_some_and(|k| k.stopping));
             if let Some((_, at)) = told.filter(|_| stopping) {
                 self.expect_stop(&container, at);
             }
             let container = Arc::new(container);
             self.inventory.put_container(Known {
-                container,
+                container: Arc::clone(&container),
                 part,
                 stopping,
+                hosts: known.as_ref().and_then(|k| k.hosts.clone()),
             });
+            let old = known.as_ref().map(|k| k.container.as_ref());
+            self.follow_links(old, Some(&container));
         }
         self.follow_interest(false);
+        self.follow_hosts(&id);
+        self.look_at_hosts(&id);
     }
 
     /// Brings fetches and inventory in line with what has become, or ceased to be, of interest.
@@ -264,7 +278,12 @@ impl Tracker {
                     }
                     self.queue.forget(&fetch);
                 }
-                (true, true) | (false, false) => {}
+                (true, true) => {
+                    if let Fetch::Container(id) = &fetch {
+                        self.follow_hosts(id);
+                    }
+                }
+                (false, false) => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Here is what the watcher reads; what is done on the tunnel's behalf is in a file a thing.
 
 mod containers;
+mod files;
 mod images;
 mod labelled;
 mod networks;

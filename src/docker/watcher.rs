@@ -170,6 +170,7 @@ impl Watcher {
             }
             Ok(Fetched::Container(id, found)) => self.tracker.inspected(&id, found.map(|c| *c)),
             Ok(Fetched::Network(id, found)) => self.tracker.network_inspected(&id, found),
+            Ok(Fetched::Hosts(id, found)) => self.tracker.hosts_read(&id, found),
             Err(error) => {
                 self.complain(&fetch, &error);
                 if !self.tracker.failed(fetch, now) {
@@ -184,7 +185,8 @@ impl Watcher {
     /// Says what goes wrong; loudly, and once a connection, what does not mend itself.
     fn complain(&mut self, fetch: &Fetch, error: &Error) {
         let problem = error_chain(error);
-        let is_lasting = matches!(error, Error::Unexpected(_));
+        // Without a hosts file there is still a map.
+        let is_lasting = matches!(error, Error::Unexpected(_)) && !matches!(fetch, Fetch::Hosts(_));
         if is_lasting && self.puzzles.len() < MAX_PUZZLES && self.puzzles.insert(fetch.clone()) {
             tracing::warn!(?fetch, %problem, "left out of the map; trying again");
         } else {

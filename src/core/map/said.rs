@@ -25,7 +25,9 @@ impl Said {
             return said;
         };
         // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
-        let nameless = network.default_bridge || endpoint.addresses().next().is_none();
+        // On the default bridge it has them for containers that were renamed, from engine 25 on.
+        let unnamed = network.default_bridge && endpoint.dns_names.is_none();
+        let nameless = unnamed || endpoint.addresses().next().is_none();
         let names = if nameless {
             Vec::new()
         } else {

@@ -1,23 +1,40 @@
-//! A container's `/etc/hosts`, computed from the facts that the engine wrote it from.
+//! A container's `/etc/hosts`: as it was read, or else computed from the facts that the engine wrote it from.
 //!
 //! Order of its lines: loopback, extra hosts, links of the default bridge, the container's own names.
 
 use std::net::IpAddr;
 
 use super::{Answer, RecordType, Source, Status, loopback};
-use crate::core::inventory::{Container, Endpoint};
+use crate::core::inventory::{Container, Endpoint, Known};
 use crate::core::map::NetworkMap;
 
 /// What the file says of `name`, if anything.
 pub(super) fn lookup(
     map: &NetworkMap,
-    container: &Container,
+    known: &Known,
     name: &str,
     wanted: RecordType,
 ) -> Option<Answer> {
     if name.eq_ignore_ascii_case("localhost") {
         return Some(loopback(wanted, Source::Hosts));
     }
+    if let Some(file) = &known.hosts {
+        let mut answer = Answer::empty(Status::NoData);
+        for address in file.addresses(name).filter(|a| wanted.accepts(*a)) {
+            answer.add(address, Source::Hosts);
+        }
+        return (!answer.addresses.is_empty()).then(|| answer.settle());
+    }
+    predict(map, &known.container, name, wanted)
+}
+
+/// What the file says after a start, going by the facts that the engine writes it from.
+fn predict(
+    map: &NetworkMap,
+    container: &Container,
+    name: &str,
+    wanted: RecordType,
+) -> Option<Answer> {
     let mut answer = Answer::empty(Status::NoData);
     let mut line = |host: &str, address: IpAddr| {
         if host.eq_ignore_ascii_case(name) && wanted.accepts(address) {

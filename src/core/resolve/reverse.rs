@@ -49,13 +49,7 @@ pub fn reverse(map: &NetworkMap, scope: &Scope, address: IpAddr) -> Answer {
     }
     let found = match scope {
         Scope::Merged => map.watched_networks().find_map(|view| named(view, address)),
-        Scope::Container(id) => {
-            let endpoints = scoped::asker(map, id).map(|c| c.endpoints.as_slice());
-            let endpoints = endpoints.unwrap_or_default().iter();
-            endpoints
-                .filter_map(|endpoint| map.networks().get(&endpoint.network))
-                .find_map(|view| named(view, address))
-        }
+        Scope::Container(id) => scoped::networks(map, id).find_map(|view| named(view, address)),
     };
     found.unwrap_or_else(|| {
         let local = *scope == Scope::Merged && is_local_range(map, address.into());

@@ -20,17 +20,27 @@ pub(super) fn resolve(
     let files = map.containers().get(id).filter(runs);
     let files = files.and_then(|_| map.files_owner(id));
     files
-        .and_then(|owner| hosts::lookup(map, &owner.container, name, wanted))
+        .and_then(|owner| hosts::lookup(map, owner, name, wanted))
         .or_else(|| Sight::new(map, asker(map, id)?).lookup(name, wanted))
         .unwrap_or_else(|| Answer::unknown(name))
 }
 
 /// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.
-pub(super) fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
+fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
     let runs = |known: &&Known| known.container.state.is_up();
     map.containers().get(id).filter(runs)?;
     let owner = map.network_owner(id).filter(runs)?;
     Some(&owner.container)
+}
+
+/// The networks that a container sees, in the order in which its resolver asks them.
+pub(super) fn networks<'a>(
+    map: &'a NetworkMap,
+    id: &ContainerId,
+) -> impl Iterator<Item = &'a NetworkView> + use<'a> {
+    let sight = asker(map, id).map(|container| Sight::new(map, container));
+    let networks = sight.map(|sight| sight.networks).unwrap_or_default();
+    networks.into_iter().map(|(_, view)| view)
 }
 
 /// The networks that a container sees, in the order in which its resolver asks them.
@@ -42,7 +52,13 @@ impl<'a> Sight<'a> {
     fn new(map: &'a NetworkMap, container: &'a Container) -> Self {
         let view = |e: &'a Endpoint| Some((e, map.networks().get(&e.network)?.as_ref()));
         let mut networks: Vec<_> = container.endpoints.iter().filter_map(view).collect();
-        networks.retain(|(_, view)| !view.network().default_bridge);
+        // Who is on the default bridge alone has no resolver of Docker's.
+        if networks
+            .iter()
+            .all(|(_, view)| view.network().default_bridge)
+        {
+            networks.clear();
+        }
         networks.sort_by_key(|(endpoint, view)| {
             let gateways = u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6);
             (
@@ -66,15 +82,18 @@ impl<'a> Sight<'a> {
             let all = self.networks.iter().copied();
             all.filter(move |(_, view)| network.is_none_or(|n| n == view.network().name))
         };
-        let linked =
-            |endpoint: &'a Endpoint| endpoint.links.iter().rfind(|link| link.alias == name);
+        // Links on the default bridge are lines of the hosts file.
+        let linked = |endpoint: &'a Endpoint, view: &NetworkView| {
+            let mut links = endpoint.links.iter();
+            links.rfind(|link| link.alias == name && !view.network().default_bridge)
+        };
         let lower = name.to_lowercase();
         let by_link = asked().filter_map(|(endpoint, view)| {
-            let target = linked(endpoint)?.target.to_lowercase();
+            let target = linked(endpoint, view)?.target.to_lowercase();
             Some((view, target, Some(Source::Link)))
         });
         let by_name = asked()
-            .filter(|(endpoint, _)| linked(endpoint).is_none())
+            .filter(|(endpoint, view)| linked(endpoint, view).is_none())
             .map(|(_, view)| (view, lower.clone(), None));
         first_answer(by_link, wanted).or_else(|| first_answer(by_name, wanted))
     }

@@ -1,6 +1,7 @@
 //! What events and listings do to the picture.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Depth, Event, EventKind, Fetch, Pending, Tracker, event};
@@ -126,6 +127,7 @@ impl Tracker {
             container.endpoints.retain(|e| e.network != *network);
         });
         self.follow_interest(false);
+        self.look_at_hosts(id);
     }
 
     /// The container runs no more.
@@ -133,6 +135,7 @@ impl Tracker {
         self.entries.set_networks(id, &BTreeSet::new());
         self.entries.set_lender(id, None);
         self.queue.spoil(&Fetch::Container(id.clone()));
+        self.queue.forget(&Fetch::Hosts(id.clone()));
         self.set_stopping(id, false);
         self.change(id, |container| {
             container.state = RunState::Stopped;
@@ -144,8 +147,12 @@ impl Tracker {
     pub(super) fn remove(&mut self, id: &ContainerId) {
         self.entries.remove(id);
         self.queue.forget(&Fetch::Container(id.clone()));
+        self.queue.forget(&Fetch::Hosts(id.clone()));
         self.stops.retain(|(_, stopping)| stopping != id);
+        let old = self.inventory.containers().get(id);
+        let old = old.map(|known| Arc::clone(&known.container));
         self.inventory.remove_container(id);
+        self.follow_links(old.as_deref(), None);
         self.follow_interest(false);
     }
 

@@ -172,7 +172,8 @@ impl Entries {
         self.touched.remove(id);
     }
 
-    fn makes_interesting(&self, id: &ContainerId) -> bool {
+    /// Whether its networks matter because it is on them.
+    pub(super) fn makes_interesting(&self, id: &ContainerId) -> bool {
         self.lends.contains_key(id) || self.known.get(id).is_some_and(|e| e.part == Part::Watched)
     }
 

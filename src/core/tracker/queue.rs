@@ -18,6 +18,8 @@ pub enum Fetch {
     Container(ContainerId),
     /// One network's inspect.
     Network(NetworkId),
+    /// One container's `/etc/hosts`.
+    Hosts(ContainerId),
 }
 
 /// Where a fetch stands.
@@ -51,6 +53,8 @@ pub(super) struct Queue {
     quick: VecDeque<Fetch>,
     /// May wait for a start or a stop under way.
     slow: VecDeque<Fetch>,
+    /// Has time until there is nothing else: older engines take 60 ms for a file.
+    late: VecDeque<Fetch>,
     retries: BTreeSet<(Instant, Fetch)>,
     /// Fetches whose first outcome is awaited before the picture counts as complete.
     awaited: BTreeSet<Fetch>,
@@ -87,11 +91,11 @@ impl Queue {
         }
     }
 
-    /// The next fetch to send; a container's inspect only `if_slow_may`.
+    /// The next fetch to send; what is about a container only `if_slow_may`.
     pub(super) fn next(&mut self, if_slow_may: bool) -> Option<Fetch> {
         let quick = self.quick.pop_front();
         let fetch = match quick {
-            None if if_slow_may => self.slow.pop_front(),
+            None if if_slow_may => self.slow.pop_front().or_else(|| self.late.pop_front()),
             quick => quick,
         }?;
         self.stages.insert(fetch.clone(), Stage::InFlight);
@@ -102,6 +106,7 @@ impl Queue {
         match fetch {
             Fetch::Listing | Fetch::Network(_) => &mut self.quick,
             Fetch::Container(_) => &mut self.slow,
+            Fetch::Hosts(_) => &mut self.late,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every race is played by hand: the tests decide when an answer arrives, and what it saw.
 
+mod files;
 mod interleavings;
 mod races;
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::core::hosts_file::HostsFile;
 use crate::core::inventory::{Endpoint, Listed, NetworkMode, RunState};
 use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL};
 
@@ -120,15 +122,27 @@ impl Engine {
             Fetch::Listing => tracker.listed(self.listing(), Instant::now()),
             Fetch::Container(id) => tracker.inspected(id, self.containers.get(id).cloned()),
             Fetch::Network(id) => tracker.network_inspected(id, self.networks.get(id).cloned()),
+            Fetch::Hosts(id) => tracker.hosts_read(id, self.hosts(id)),
         }
     }
 
-    /// Answers all fetches until none is due, and says which there were.
+    /// A file that changes with every connect and disconnect, and nobody can compute.
+    fn hosts(&self, id: &ContainerId) -> Option<HostsFile> {
+        let endpoints = &self.containers.get(id)?.endpoints;
+        let lines = endpoints
+            .iter()
+            .map(|e| format!("192.0.2.1 {}", e.endpoint_id));
+        Some(HostsFile::parse(&lines.collect::<Vec<_>>().join("\n")))
+    }
+
+    /// Answers all fetches until none is due, and says which there were, but for files.
     pub(super) fn answer_all(&self, tracker: &mut Tracker) -> Vec<Fetch> {
         let mut fetched = Vec::new();
         while let Some(fetch) = tracker.next_fetch(true) {
             self.answer(tracker, &fetch);
-            fetched.push(fetch);
+            if !matches!(fetch, Fetch::Hosts(_)) {
+                fetched.push(fetch);
+            }
         }
         fetched
     }
@@ -164,8 +178,11 @@ fn observe(tracker: &mut Tracker, time: u64, kind: EventKind) {
     tracker.observe(Event { time, kind }, Instant::now());
 }
 
+/// State, networks and hosts file.
+type Seen = (RunState, BTreeSet<NetworkId>, Option<Arc<HostsFile>>);
+
 /// What the tracker knows, in a form that compares well.
-pub(super) fn picture(tracker: &Tracker) -> BTreeMap<ContainerId, (RunState, BTreeSet<NetworkId>)> {
+pub(super) fn picture(tracker: &Tracker) -> BTreeMap<ContainerId, Seen> {
     let known = tracker.inventory().containers().iter();
     known
         .map(|(id, k)| {
@@ -175,7 +192,7 @@ pub(super) fn picture(tracker: &Tracker) -> BTreeMap<ContainerId, (RunState, BTr
                 .iter()
                 .map(|e| e.network.clone())
                 .collect();
-            (id.clone(), (k.container.state, networks))
+            (id.clone(), (k.container.state, networks, k.hosts.clone()))
         })
         .collect()
 }

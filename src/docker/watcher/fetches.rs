@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::core::hosts_file::HostsFile;
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, Listing, Network};
 use crate::core::tracker::{Fetch, Tracker};
@@ -23,6 +24,7 @@ pub(super) enum Fetched {
     Listing(Listing),
     Container(ContainerId, Option<Box<Container>>),
     Network(NetworkId, Option<Network>),
+    Hosts(ContainerId, Option<HostsFile>),
 }
 
 /// The calls to the engine that are under way.
@@ -97,5 +99,6 @@ async fn fetch_one(client: &Client, fetch: &Fetch) -> Result<Fetched, Error> {
             Fetched::Container(id.clone(), found.map(Box::new))
         }
         Fetch::Network(id) => Fetched::Network(id.clone(), client.inspect_network(id).await?),
+        Fetch::Hosts(id) => Fetched::Hosts(id.clone(), client.read_hosts(id).await?),
     })
 }

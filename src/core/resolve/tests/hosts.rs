@@ -131,6 +131,50 @@ fn who_is_left_behind_by_its_lender_has_files_and_no_networks() {
 }
 
 #[test]
+fn a_file_that_was_read_is_believed_and_not_what_it_should_say() {
+    let inventory = "
+        net bridge default 172.17.0.0/16
+        net a 172.20.0.0/16
+        run web watched host=www extra=pin:10.0.0.1 a=172.20.0.2 file=10.0.0.2,pin file=10.0.0.3,PIN,other
+        run db id=d1 a=172.20.0.3
+        run side watched mode=container:web";
+    for who in ["web", "side"] {
+        seen_from(
+            who,
+            inventory,
+            "
+            pin         A     10.0.0.2 10.0.0.3 by hosts
+            other.      A     10.0.0.3 by hosts
+            pin         AAAA  nxdomain
+            www         A     172.20.0.2 by hostname
+            localhost   A     127.0.0.1
+            db          A     172.20.0.3 by container",
+        );
+    }
+}
+
+#[test]
+fn a_rename_gives_names_on_the_default_bridge_to_who_has_a_resolver() {
+    let inventory = "
+        net bridge default 172.17.0.0/16
+        net a 172.20.0.0/16
+        run web watched bridge=172.17.0.2 a=172.20.0.2 link=bridge:nosuch:new
+        run alone watched id=d2 bridge=172.17.0.3
+        run new renamed id=d1 bridge=172.17.0.4";
+    seen_from(
+        "web",
+        inventory,
+        "
+        new         A    172.17.0.4 by container
+        new.bridge  A    172.17.0.4
+        alone       A    nxdomain
+        172.17.0.4  PTR  new.bridge
+        172.17.0.3  PTR  forward",
+    );
+    seen_from("alone", inventory, "new A nxdomain\n172.17.0.4 PTR forward");
+}
+
+#[test]
 fn a_domain_is_a_part_of_the_own_names_alone() {
     let inventory = "
         net a 172.20.0.0/16
