@@ -1,10 +1,12 @@
-//! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the benches and the soak.
+//! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the comparison
+//! with Docker's resolver, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
-//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`soak`],
+//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`soak`],
 //! [`mod@bench`] and [`demo`].
 
 mod bench;
+mod conform;
 mod console;
 mod demo;
 mod dockline;
@@ -49,6 +51,8 @@ enum Task {
     Test(test::Flags),
     /// Churns on a real engine while dockline serves, and looks whether it stays right, small and quick.
     Soak(soak::Flags),
+    /// Compares names with Docker's own resolver, in a town of containers that changes at random.
+    Conform(conform::Flags),
     /// Formatting, lints, documentation, dependencies.
     Lint,
     /// Measures dockline beside limits and peers.
@@ -112,6 +116,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Engine(EngineTask::Env { version }) => print_env(&shell, &workspace, *version),
         Task::Test(flags) => test::run(&shell, &workspace, host, flags),
         Task::Soak(flags) => soak::run(&shell, &workspace, flags),
+        Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
         Task::Lint => lint::run(&shell, &workspace),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),

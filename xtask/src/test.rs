@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all tests of the workspace, those on real engines included.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -49,12 +50,7 @@ pub(crate) fn run(
     host: Option<&str>,
     flags: &Flags,
 ) -> Result<()> {
-    let setup = match flags.engine.unwrap_or_else(|| default_choice(shell)) {
-        Choice::V20 => Setup::private(shell, workspace, &[Version::V20]),
-        Choice::V26 => Setup::private(shell, workspace, &[Version::V26]),
-        Choice::Both => Setup::private(shell, workspace, &Version::ALL),
-        Choice::Current => Setup::current(shell, workspace, host),
-    }?;
+    let setup = prepare(shell, workspace, host, flags.engine)?;
     let tested = cargo_test(
         shell,
         workspace,
@@ -69,6 +65,21 @@ pub(crate) fn run(
         setup.stop_started(workspace)
     };
     tested.and(stopped)
+}
+
+/// The engines of that choice, or of the one that suits the machine.
+pub(crate) fn prepare(
+    shell: &Shell,
+    workspace: &Workspace,
+    host: Option<&str>,
+    choice: Option<Choice>,
+) -> Result<Setup> {
+    match choice.unwrap_or_else(|| default_choice(shell)) {
+        Choice::V20 => Setup::private(shell, workspace, &[Version::V20]),
+        Choice::V26 => Setup::private(shell, workspace, &[Version::V26]),
+        Choice::Both => Setup::private(shell, workspace, &Version::ALL),
+        Choice::Current => Setup::current(shell, workspace, host),
+    }
 }
 
 /// The tests that kill their engine: one at a time, after all others, and never on an engine that is not ours.
@@ -93,8 +104,14 @@ fn cargo_test(
     selection: &[&str],
     args: &[String],
 ) -> Result<()> {
+    let mut tests = command(workspace, setup);
+    run_tests(shell, setup, tests.args(selection).args(args), TEST_LIMIT)
+}
+
+/// `cargo test` with all that tells the tests about engines and tools, and with nothing that leads them elsewhere.
+pub(crate) fn command(workspace: &Workspace, setup: &Setup) -> Command {
     let mut tests = workspace.cargo();
-    tests.arg("test").args(selection).args(args);
+    tests.arg("test");
     for (name, value) in variables(setup) {
         tests.env(name, value);
     }
@@ -108,6 +125,16 @@ fn cargo_test(
     ] {
         tests.env_remove(name);
     }
+    tests
+}
+
+/// Says what is run, and on what, and runs it.
+pub(crate) fn run_tests(
+    shell: &Shell,
+    setup: &Setup,
+    tests: &mut Command,
+    limit: Duration,
+) -> Result<()> {
     let names: Vec<&str> = setup
         .engines
         .iter()
@@ -115,12 +142,10 @@ fn cargo_test(
         .collect();
     say(format_args!(
         "running `{}` on engine {}",
-        command_line(&tests),
+        command_line(tests),
         names.join(" and ")
     ));
-    shell
-        .run(&mut tests, TEST_LIMIT)
-        .context("the tests did not pass")
+    shell.run(tests, limit).context("the tests did not pass")
 }
 
 /// What tells the tests about engines and tools.

@@ -20,6 +20,8 @@ pub(super) struct Tally {
     pub(super) found: BTreeMap<&'static str, usize>,
     pub(super) elsewhere: usize,
     pub(super) mismatches: usize,
+    /// Whether the engine tells which names a container has (25 and later).
+    pub(super) tells_names: bool,
 }
 
 /// Something to ask for, in dockline's words and in DNS's.
@@ -109,13 +111,18 @@ fn items(facts: &[Facts], candidates: &[Candidate]) -> Vec<Item> {
     items
 }
 
-/// The watched containers that run. The others' peers are not in the map.
+/// The watched containers that run. The others' peers are not in the map, and who outlived its lender has a hosts file
+/// that nobody can read any more.
 fn askers(facts: &[Facts]) -> Option<Vec<Asker<'_>>> {
     let space = |id: &str| {
         let owner = facts.iter().find(|one| one.id == id)?;
         Some(Inside::of(owner.pid?)?.namespace())
     };
-    let running = facts.iter().filter(|one| one.watched && one.pid.is_some());
+    let exists = |id: &String| facts.iter().any(|one| one.id == *id);
+    let running = facts
+        .iter()
+        .filter(|one| one.watched && one.pid.is_some())
+        .filter(|one| one.lender.as_ref().is_none_or(exists));
     running
         .map(|facts| {
             let inside = Inside::of(facts.pid?)?;

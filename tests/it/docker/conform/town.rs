@@ -38,6 +38,8 @@ pub(super) struct Town<'a> {
     pub(super) chance: Chance,
     pub(super) scene: Scene,
     roles: Vec<Role>,
+    /// Whether the engine tells which names a container has (25 and later).
+    pub(super) tells_names: bool,
     /// What was done last, for whoever has to find out why.
     pub(super) story: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl<'a> Town<'a> {
             chance,
             scene,
             roles,
+            tells_names: major_version(lab) >= 25,
             story: Vec::new(),
         };
         // Those that need another one come after it.
@@ -135,13 +138,22 @@ impl<'a> Town<'a> {
             7 => self.docker(&["kill", id]),
             8 => self.docker(&["pause", id]),
             9 => self.docker(&["unpause", id]),
-            // One that the engine has named is left alone: later it cannot be told whether it got that name back.
-            _ if self.roles[number] == Role::Unnamed => self.docker(&["restart", "-t", "0", id]),
+            _ if !self.may_rename(number) => self.docker(&["restart", "-t", "0", id]),
             _ => {
                 let name = self.scene.new_name(&mut self.chance);
                 self.docker(&["rename", id, &name]);
                 self.scene.names.push(name);
             }
+        }
+    }
+
+    /// Whether what the engine makes of a rename can be told afterwards. It knows a name that it made up from then on, and
+    /// before engine 25 it has names on the default bridge for who was renamed, and does not say so.
+    fn may_rename(&self, number: usize) -> bool {
+        match self.roles[number] {
+            Role::Unnamed => false,
+            Role::Bridge | Role::Linker(_) => self.tells_names,
+            Role::Member | Role::Borrower(_) | Role::Host | Role::Lonely => true,
         }
     }
 
@@ -170,6 +182,11 @@ impl<'a> Town<'a> {
         self.lab
             .try_docker(&[&["network", "rm"], &networks[..]].concat());
     }
+}
+
+fn major_version(lab: &Lab) -> u32 {
+    let version = lab.docker(&["version", "--format", "{{.Server.Version}}"]);
+    version.split('.').next().unwrap().parse().unwrap()
 }
 
 fn make_networks(lab: &Lab, chance: &mut Chance) -> Vec<String> {

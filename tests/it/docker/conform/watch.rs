@@ -14,6 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Lab, eventually};
 
+/// Whether the hosts files were read, for which nobody waits.
+fn has_files(map: &NetworkMap) -> bool {
+    let running = map
+        .watched_containers()
+        .filter(|known| known.container.state.is_up());
+    let mut owners = running.filter_map(|known| map.files_owner(&known.container.id));
+    owners.all(|owner| owner.hosts.is_some() || !owner.container.state.is_up())
+}
+
 /// A watcher at work.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -41,7 +50,8 @@ impl Watch {
 
     fn complete(&self) -> Option<Arc<NetworkMap>> {
         let synced = self.engine.borrow().synced;
-        synced.then(|| Arc::clone(&self.map.borrow()))
+        let map = Arc::clone(&self.map.borrow());
+        (synced && has_files(&map)).then_some(map)
     }
 
     /// The map, when it is that of a fresh listing.
