@@ -82,6 +82,8 @@ pub struct Endpoint {
     pub gateway4: bool,
     /// Whether it has an IPv6 gateway.
     pub gateway6: bool,
+    /// `GwPriority` (engine 28 and later).
+    pub gw_priority: Option<i64>,
     /// `DNSNames` (engine 25 and later).
     pub dns_names: Option<Vec<String>>,
     /// `Aliases`; before engine 25 they hold the short id and the hostname as well.
@@ -100,6 +102,7 @@ impl Endpoint {
             ipv6: None,
             gateway4: false,
             gateway6: false,
+            gw_priority: None,
             dns_names: None,
             aliases: Vec::new(),
             links: Vec::new(),

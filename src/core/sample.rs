@@ -8,8 +8,8 @@
 //! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `renamed` (which
 //! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`,
 //! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an
-//! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`;
-//! `file=ADDRESS,NAME…` is a line of the hosts file that was read.
+//! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`,
+//! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -140,6 +140,10 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
                     .aliases
                     .push(alias.to_owned());
             }
+            Some(("priority", text)) => {
+                let (network, number) = text.split_once(':').unwrap();
+                endpoint(&mut container, network).gw_priority = Some(number.parse().unwrap());
+            }
             Some(("link", text)) => {
                 let (network, link) = text.split_once(':').unwrap();
                 let (target, alias) = link.split_once(':').unwrap();
@@ -181,6 +185,7 @@ fn attached<'a>(network: &str, addresses: impl Iterator<Item = &'a str>) -> Endp
         ipv6: None,
         gateway4: false,
         gateway6: false,
+        gw_priority: None,
         dns_names: None,
         aliases: Vec::new(),
         links: Vec::new(),

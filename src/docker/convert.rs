@@ -128,6 +128,7 @@ fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
         ipv6: settings.global_ipv6_address.and_then(|a| a.parse().ok()),
         gateway4: non_empty(settings.gateway).is_some(),
         gateway6: non_empty(settings.ipv6_gateway).is_some(),
+        gw_priority: settings.gw_priority,
         dns_names: settings.dns_names,
         aliases: settings.aliases.unwrap_or_default(),
         links: links.iter().map(|text| link(text)).collect(),

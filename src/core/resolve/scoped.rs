@@ -46,7 +46,27 @@ pub(super) fn networks<'a>(
 /// The networks that a container sees, in the order in which its resolver asks them.
 struct Sight<'a> {
     networks: Vec<(&'a Endpoint, &'a NetworkView)>,
+    rules: &'static Rules,
 }
+
+/// Where engines differ.
+struct Rules {
+    /// What an endpoint's gateways are worth. More comes first.
+    gateways: fn(&Endpoint) -> u8,
+    /// Whether the first network that has the name gives the answer, also one without addresses of the wanted family.
+    first_name_decides: bool,
+}
+
+/// Up to 27.
+const OLD: Rules = Rules {
+    gateways: |endpoint| u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6),
+    first_name_decides: false,
+};
+/// From 28 on; read in its source, not measured.
+const NEW: Rules = Rules {
+    gateways: |endpoint| u8::from(endpoint.gateway4) + u8::from(endpoint.gateway6),
+    first_name_decides: true,
+};
 
 impl<'a> Sight<'a> {
     fn new(map: &'a NetworkMap, container: &'a Container) -> Self {
@@ -59,15 +79,18 @@ impl<'a> Sight<'a> {
         {
             networks.clear();
         }
+        // That is how new engines show.
+        let is_new = networks.iter().any(|(e, _)| e.gw_priority.is_some());
+        let rules = if is_new { &NEW } else { &OLD };
         networks.sort_by_key(|(endpoint, view)| {
-            let gateways = u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6);
             (
+                Reverse(endpoint.gw_priority),
                 view.network().internal,
-                Reverse(gateways),
+                Reverse((rules.gateways)(endpoint)),
                 &view.network().name,
             )
         });
-        Self { networks }
+        Self { networks, rules }
     }
 
     /// The name as it stands, then each reading as `NAME.NETWORK`.
@@ -95,34 +118,39 @@ impl<'a> Sight<'a> {
         let by_name = asked()
             .filter(|(endpoint, view)| linked(endpoint, view).is_none())
             .map(|(_, view)| (view, lower.clone(), None));
-        first_answer(by_link, wanted).or_else(|| first_answer(by_name, wanted))
+        self.first_answer(by_link, wanted)
+            .or_else(|| self.first_answer(by_name, wanted))
     }
-}
 
-/// The first network that has addresses gives the whole answer. For AAAA, one that has the name and no IPv6 makes
-/// the answer empty rather than unknown, but the search goes on.
-fn first_answer<'a>(
-    candidates: impl Iterator<Item = (&'a NetworkView, String, Option<Source>)>,
-    wanted: RecordType,
-) -> Option<Answer> {
-    let mut known = false;
-    for (view, name, source) in candidates {
-        let mut answer = Answer::empty(Status::NoData);
-        for record in view.records(&name) {
-            known = true;
-            let addresses = [record.ipv4.map(IpAddr::V4), record.ipv6.map(IpAddr::V6)];
-            for address in addresses
-                .into_iter()
-                .flatten()
-                .filter(|a| wanted.accepts(*a))
-            {
-                answer.add(address, source.unwrap_or(Source::Name(record.kind)));
+    /// The first network that has addresses gives the whole answer. For AAAA, one that has the name and no IPv6 makes
+    /// the answer empty rather than unknown; on older engines the search goes on.
+    fn first_answer(
+        &self,
+        candidates: impl Iterator<Item = (&'a NetworkView, String, Option<Source>)>,
+        wanted: RecordType,
+    ) -> Option<Answer> {
+        let mut known = false;
+        for (view, name, source) in candidates {
+            let mut answer = Answer::empty(Status::NoData);
+            for record in view.records(&name) {
+                known = true;
+                let addresses = [record.ipv4.map(IpAddr::V4), record.ipv6.map(IpAddr::V6)];
+                for address in addresses
+                    .into_iter()
+                    .flatten()
+                    .filter(|a| wanted.accepts(*a))
+                {
+                    answer.add(address, source.unwrap_or(Source::Name(record.kind)));
+                }
+            }
+            if !answer.addresses.is_empty() {
+                answer.networks.push(view.network().id.clone());
+                return Some(answer.settle());
+            }
+            if known && self.rules.first_name_decides {
+                break;
             }
         }
-        if !answer.addresses.is_empty() {
-            answer.networks.push(view.network().id.clone());
-            return Some(answer.settle());
-        }
+        known.then(|| Answer::empty(Status::NoData))
     }
-    known.then(|| Answer::empty(Status::NoData))
 }

@@ -1,6 +1,7 @@
 //! Rows `NAME TYPE EXPECTED`. Expected is `nodata`, `nxdomain`, `forward`, or what is found, then `by` and the
 //! sources where they matter. Each row stands for something measured on an engine.
 
+mod engines;
 mod hosts;
 
 use super::*;
@@ -382,49 +383,6 @@ fn addresses_have_names() {
             "{range}"
         );
     }
-}
-
-#[test]
-fn engines_before_25_say_names_as_aliases() {
-    let inventory = "
-        net a 172.20.0.0/16
-        run web watched old host=www a=172.20.0.2 alias=a:front
-        run db old id=d1 a=172.20.0.3";
-    let rows = "
-        web            A    172.20.0.2 by container
-        front          A    172.20.0.2 by alias
-        db             A    172.20.0.3
-        d10000000000   A    172.20.0.3 by id
-        172.20.0.2     PTR  web.a";
-    merged(inventory, &format!("{rows}\nwww A 172.20.0.2 by hostname"));
-    seen_from(
-        "web",
-        inventory,
-        &format!("{rows}\nwww A 172.20.0.2 by hosts"),
-    );
-}
-
-#[test]
-fn engines_before_25_do_not_answer_to_names_they_made_up() {
-    let rows = |old: &str, expected: &str, first: &str| {
-        let inventory = format!(
-            "
-            net a 172.20.0.0/16
-            run web watched a=172.20.0.2
-            run happy_turing {old} id=d1 a=172.20.0.3 alias=a:x"
-        );
-        let rows = format!(
-            "
-            happy_turing    A    {expected}
-            x               A    172.20.0.3
-            d10000000000    A    172.20.0.3
-            172.20.0.3      PTR  {first}.a"
-        );
-        merged(&inventory, &rows);
-        seen_from("web", &inventory, &rows);
-    };
-    rows("old", "nxdomain", "x");
-    rows("", "172.20.0.3", "happy_turing");
 }
 
 #[test]

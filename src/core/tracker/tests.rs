@@ -74,6 +74,7 @@ impl Engine {
             ipv6: None,
             gateway4: true,
             gateway6: false,
+            gw_priority: None,
             dns_names: None,
             aliases: Vec::new(),
             links: Vec::new(),
