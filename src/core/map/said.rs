@@ -31,24 +31,26 @@ impl Said {
         let names = if nameless {
             Vec::new()
         } else {
-            dns_names(container, endpoint)
+            docker_names(container, endpoint)
         };
-        let first = names.first().map(|(name, _)| (*name).to_owned());
+        // Docker's first; it gives none if that cannot be written down.
+        let pointer = names.first().filter(|name| can_be_asked(name));
+        let pointer = pointer.map(|name| (*name).to_owned());
         for address in endpoint.addresses() {
-            let owner = (container.id.clone(), first.clone());
+            let owner = (container.id.clone(), pointer.clone());
             said.addresses.push((address, owner));
         }
-        for (name, kind) in names {
-            let name = name.to_lowercase();
+        for name in names.into_iter().filter(|name| can_be_asked(name)) {
+            let lower = name.to_lowercase();
             // Of names that differ in case alone the first counts.
-            if said.names.iter().all(|(known, _)| *known != name) {
+            if said.names.iter().all(|(known, _)| *known != lower) {
                 let record = Record {
                     container: container.id.clone(),
-                    kind,
+                    kind: kind(name, container, endpoint),
                     ipv4: endpoint.ipv4,
                     ipv6: endpoint.ipv6,
                 };
-                said.names.push((name, record));
+                said.names.push((lower, record));
             }
         }
         let links = endpoint.links.iter().map(|link| {
@@ -60,38 +62,30 @@ impl Said {
     }
 }
 
-/// The endpoint's names in Docker's order, each with its reason, without repetitions.
+/// All that Docker takes for the endpoint's names, in its order.
 ///
 /// Engine 25 and later say it (`DNSNames`); before, it is the container's name, unless the engine made it up, and
 /// `Aliases`, which already hold short id and hostname.
-fn dns_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<(&'a str, NameKind)> {
-    let kind = |name: &str| {
-        if name == container.name {
-            NameKind::Container
-        } else if name == container.id.short() {
-            NameKind::Id
-        } else if endpoint.aliases.iter().any(|a| a == name) && name != container.hostname {
-            NameKind::Alias
-        } else {
-            NameKind::Hostname
-        }
+fn docker_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<&'a str> {
+    let own = Some(&container.name).filter(|name| !is_made_up(name));
+    let names: Vec<&String> = match &endpoint.dns_names {
+        Some(names) => names.iter().collect(),
+        None => own.into_iter().chain(&endpoint.aliases).collect(),
     };
-    let said: Vec<&str> = match &endpoint.dns_names {
-        Some(names) => names.iter().map(String::as_str).collect(),
-        None => Some(&container.name)
-            .filter(|name| !is_made_up(name))
-            .into_iter()
-            .chain(&endpoint.aliases)
-            .map(String::as_str)
-            .collect(),
-    };
-    let mut names: Vec<(&str, NameKind)> = Vec::with_capacity(said.len());
-    for name in said.into_iter().filter(|name| can_be_asked(name)) {
-        if names.iter().all(|(known, _)| *known != name) {
-            names.push((name, kind(name)));
-        }
+    names.into_iter().map(String::as_str).collect()
+}
+
+/// Why the container has that name.
+fn kind(name: &str, container: &Container, endpoint: &Endpoint) -> NameKind {
+    if name == container.name {
+        NameKind::Container
+    } else if name == container.id.short() {
+        NameKind::Id
+    } else if endpoint.aliases.iter().any(|a| a == name) && name != container.hostname {
+        NameKind::Alias
+    } else {
+        NameKind::Hostname
     }
-    names
 }
 
 /// Engines take any alias, but see names in questions as DNS writes them down: with these characters escaped, so

@@ -41,6 +41,11 @@ fn engines_before_25_do_not_answer_to_names_they_made_up() {
         merged(&inventory, &rows);
         seen_from("web", &inventory, &rows);
     };
+    // Its PTR is its first alias, if that can be written down.
+    let inventory = "
+        net a 172.20.0.0/16
+        run happy_turing old watched a=172.20.0.3 alias=a:dot. alias=a:x";
+    merged(inventory, "x A 172.20.0.3\n172.20.0.3 PTR nxdomain");
     rows("old", "nxdomain", "x");
     rows("", "172.20.0.3", "happy_turing");
 }

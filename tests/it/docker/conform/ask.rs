@@ -21,8 +21,8 @@ const MARKER_NAME: &str = "forwarded.";
 /// Questions under way at a time: engine 20.10 drops what goes beyond 100.
 const WINDOW: usize = 48;
 /// A datagram may be lost, and a busy engine may be late.
-const TRY_AGAIN: Duration = Duration::from_secs(4);
-const TRIES: u32 = 6;
+const TRY_AGAIN: Duration = Duration::from_secs(3);
+const TRIES: u32 = 4;
 
 /// What one name, or one address, is to a container.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
