@@ -12,6 +12,10 @@ pub const ROLE: &str = "dockline.role";
 pub const ENABLE: &str = "dockline.enable";
 /// On injected containers: what injection replaced.
 pub const UNDO: &str = "dockline.undo";
+/// On what compose makes: the project.
+pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+/// On what compose makes: the service, whose containers are replicas of one another.
+pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 /// [`ROLE`] of the tunnel container and its image.
 pub const ROLE_TUNNEL: &str = "tunnel";
 /// [`ROLE`] of the home network.

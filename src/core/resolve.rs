@@ -4,17 +4,29 @@
 //! resolver's rules (`scoped.rs`). Without a scope it is the merged view (`merged.rs`): every address of every
 //! network that a watched container is on. What is in neither is for somebody else to answer
 //! ([`Status::Forward`]) or does not exist ([`Status::NotFound`]): a name of one label never leaves the machine.
+//!
+//! [`explain`] goes the same way to the end, and tells what else it came by.
 
+mod ambiguous;
+mod explain;
 mod hosts;
 mod merged;
+mod order;
+mod places;
 mod reverse;
 mod scoped;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use ambiguous::{Ambiguous, ambiguous};
+pub use explain::{Candidate, Explanation, explain};
 pub use reverse::{is_local_range, reverse};
+pub use zone::narrow;
+
+use places::{Settle, Visitor};
 
 use super::id::{ContainerId, NetworkId};
 use super::map::{NameKind, NetworkMap};
@@ -158,7 +170,7 @@ impl Answer {
 
     /// The verdict on a name that is not one of the engine's.
     fn unknown(name: &str) -> Self {
-        let public = name.contains('.');
+        let public = name.contains('.') && !zone::contains(name);
         Self::empty(if public {
             Status::Forward
         } else {
@@ -174,12 +186,31 @@ impl Answer {
 }
 
 /// Resolves `name`, which may end in a dot, as seen from `scope`.
+///
+/// In the merged view, that of a container may be [asked for](narrow) in the name itself. What is then to be forwarded
+/// is the name in there.
 pub fn resolve(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) -> Answer {
+    visit(map, scope, name, wanted, &mut Settle(wanted))
+}
+
+fn visit(
+    map: &NetworkMap,
+    scope: &Scope,
+    name: &str,
+    wanted: RecordType,
+    visitor: &mut impl Visitor,
+) -> Answer {
     let name = name.strip_suffix('.').unwrap_or(name);
-    match scope {
-        Scope::Merged => merged::resolve(map, name, wanted),
-        Scope::Container(id) => scoped::resolve(map, id, name, wanted),
-    }
+    let narrowed = narrow(map, scope, name);
+    let (scope, name) = match &narrowed {
+        Some((scope, name)) => (scope, *name),
+        None => (scope, name),
+    };
+    let found = match scope {
+        Scope::Merged => merged::walk(map, name, wanted, visitor),
+        Scope::Container(id) => scoped::walk(map, id, name, wanted, visitor),
+    };
+    found.unwrap_or_else(|| Answer::unknown(name))
 }
 
 /// The readings of a dotted name as `NAME.NETWORK`, the shortest network name first (Docker splits from the right).

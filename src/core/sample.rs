@@ -6,7 +6,7 @@
 //! ```
 //! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
 //! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `renamed` (which
-//! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`,
+//! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`, `label=KEY=VALUE`,
 //! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an
 //! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`,
 //! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
@@ -132,6 +132,11 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             Some(("host", name)) => container.hostname = name.to_owned(),
             Some(("domain", name)) => container.domainname = name.to_owned(),
             Some(("started", time)) => container.started = time.parse().unwrap(),
+            Some(("label", label)) => {
+                let (key, value) = label.split_once('=').unwrap();
+                let labels = Arc::make_mut(&mut container.labels);
+                labels.insert(key.to_owned(), value.to_owned());
+            }
             Some(("mode", mode)) => container.network_mode = mode_of(mode),
             Some(("extra", line)) => container.extra_hosts.push(line.to_owned()),
             Some(("alias", text)) => {

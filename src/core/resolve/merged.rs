@@ -1,28 +1,38 @@
 //! The view from nowhere in particular: all names of all networks with a watched container.
 //!
-//! Order: names as they stand on any network, then link aliases, then `NAME.NETWORK`. Networks go by name and id,
-//! addresses by network and container, so the same map always gives the same answer. Hosts entries of containers
-//! are not part of it: they are one container's own.
+//! Order: `NAME.NETWORK`, so that it always picks one network; then names as they stand on any network, then link
+//! aliases. Networks go by name and id, addresses by network and container, so the same map always gives the same
+//! answer. Hosts entries of containers are not part of it: they are one container's own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Answer, HOST_NAMES, RecordType, Source, Status, loopback, readings};
-use crate::core::map::{NetworkMap, NetworkView, Record};
+use super::places::{Place, Rule, Visitor};
+use super::{Answer, HOST_NAMES, RecordType, Source, Status, loopback, readings, zone};
+use crate::core::map::{NetworkMap, NetworkView};
 
-pub(super) fn resolve(map: &NetworkMap, name: &str, wanted: RecordType) -> Answer {
+pub(super) fn walk(
+    map: &NetworkMap,
+    name: &str,
+    wanted: RecordType,
+    visitor: &mut impl Visitor,
+) -> Option<Answer> {
     let lower = name.to_lowercase();
-    if lower == "localhost" || lower.ends_with(".localhost") {
-        return loopback(wanted, Source::Host);
+    if let Some(answer) = zone::reserved(map, &lower) {
+        return visitor.said(Some(answer));
     }
-    lookup(map.watched_by_name(), &lower, wanted)
-        .or_else(|| lookup_in_named(map.watched_by_name(), &lower, wanted))
-        .unwrap_or_else(|| {
-            // Last, so that a container that took the name keeps it.
-            if HOST_NAMES.contains(&lower.as_str()) {
-                return host(wanted);
-            }
-            Answer::unknown(&lower)
+    if lower == "localhost" || lower.ends_with(".localhost") {
+        return visitor.said(Some(loopback(wanted, Source::Host)));
+    }
+    let networks = map.watched_by_name();
+    readings(&lower)
+        .find_map(|(rest, network)| in_named(networks, rest, network, visitor))
+        .or_else(|| visitor.pass(Rule::All, by_name(networks.iter(), &lower, false)))
+        .or_else(|| visitor.pass(Rule::All, by_link(networks.iter(), &lower, false)))
+        // Last, so that a container that took the name keeps it.
+        .or_else(|| {
+            let host = HOST_NAMES.contains(&lower.as_str()).then(|| host(wanted));
+            visitor.said(host.or_else(|| zone::apex(&lower)))
         })
 }
 
@@ -36,62 +46,54 @@ fn host(wanted: RecordType) -> Answer {
     answer.settle()
 }
 
-/// Looks a name up on these networks, and collects.
-fn lookup(networks: &[Arc<NetworkView>], name: &str, wanted: RecordType) -> Option<Answer> {
-    let mut answer = Answer::empty(Status::NoData);
-    let mut known = false;
-    for view in networks {
-        known |= collect(&mut answer, view, view.records(name), None, wanted);
-    }
-    if !known {
-        for view in networks {
-            for target in view.link_targets(name) {
-                known |= collect(
-                    &mut answer,
-                    view,
-                    view.records(target),
-                    Some(Source::Link),
-                    wanted,
-                );
-            }
-        }
-    }
-    known.then(|| answer.settle())
-}
-
-/// Reads the name as `NAME.NETWORK`.
-fn lookup_in_named(
+/// The name on one network, which is given by its name. Of several of that name the first that has it counts.
+fn in_named(
     networks: &[Arc<NetworkView>],
     name: &str,
-    wanted: RecordType,
+    network: &str,
+    visitor: &mut impl Visitor,
 ) -> Option<Answer> {
-    readings(name).find_map(|(rest, network)| {
-        let is_named = |view: &&Arc<NetworkView>| view.lower_case_name() == network;
-        let named: Vec<_> = networks.iter().filter(is_named).cloned().collect();
-        lookup(&named, rest, wanted)
+    let named = || {
+        let all = networks.iter();
+        all.filter(move |view| view.lower_case_name() == network)
+    };
+    let linking = |view: &&Arc<NetworkView>| {
+        let mut targets = view.link_targets(name);
+        targets.any(|target| !view.records(target).is_empty())
+    };
+    visitor
+        .pass(Rule::FirstKnown, by_name(named(), name, true))
+        .or_else(|| visitor.pass(Rule::All, by_link(named().find(linking), name, true)))
+}
+
+fn by_name<'a>(
+    networks: impl Iterator<Item = &'a Arc<NetworkView>>,
+    name: &'a str,
+    qualified: bool,
+) -> impl Iterator<Item = Place<'a>> {
+    networks.map(move |view| Place {
+        view,
+        name: name.into(),
+        linked: false,
+        qualified,
     })
 }
 
-/// Adds the addresses of `records`; true if there is any record at all.
-fn collect(
-    answer: &mut Answer,
-    view: &NetworkView,
-    records: &[Record],
-    source: Option<Source>,
-    wanted: RecordType,
-) -> bool {
-    for record in records {
-        let addresses = [record.ipv4.map(IpAddr::V4), record.ipv6.map(IpAddr::V6)];
-        for address in addresses
-            .into_iter()
-            .flatten()
-            .filter(|a| wanted.accepts(*a))
-        {
-            answer.add(address, source.unwrap_or(Source::Name(record.kind)));
-            if !answer.networks.contains(&view.network().id) {
-                answer.networks.push(view.network().id.clone());
-            }
-        }
-    }
-    !records.is_empty()
+/// What anybody on these networks calls so.
+fn by_link<'a>(
+    networks: impl IntoIterator<Item = &'a Arc<NetworkView>>,
+    alias: &'a str,
+    qualified: bool,
+) -> impl Iterator<Item = Place<'a>> {
+    let place = move |view: &'a NetworkView, target: &'a str| Place {
+        view,
+        name: target.into(),
+        linked: true,
+        qualified,
+    };
+    let networks = networks.into_iter();
+    networks.flat_map(move |view| {
+        let targets = view.link_targets(alias);
+        targets.map(move |target| place(view, target))
+    })
 }

@@ -14,7 +14,7 @@ use crate::core::inventory::{Endpoint, RunState};
 use crate::core::resolve::reverse;
 
 /// Words that containers, aliases, links, hosts entries and questions have in common, so that they meet.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 22] = [
     "db",
     "web",
     "c0",
@@ -33,6 +33,10 @@ const NAMES: [&str; 18] = [
     "host.docker.internal",
     "example.com",
     "10.1.0.2",
+    "db.c1.scope.dockline",
+    "db.n0.C2.Scope.Dockline",
+    "scope.dockline",
+    "c1.n2.dockline",
 ];
 const SUBNETS: [&str; 8] = [
     "10.1.0.0/24",
@@ -183,8 +187,9 @@ proptest! {
     #[test]
     fn what_is_answered_is_in_sight(world in world(), scope in scope(), names in prop::collection::vec(name(), 6)) {
         let map = map(&world);
-        let in_sight = in_sight(&map, &scope);
         for name in names {
+            let narrowed = resolve::narrow(&map, &scope, &name).map(|(scope, _)| scope);
+            let in_sight = in_sight(&map, &narrowed.unwrap_or_else(|| scope.clone()));
             for wanted in [RecordType::A, RecordType::Aaaa, RecordType::Other] {
                 let answer = resolve::resolve(&map, &scope, &name, wanted);
                 prop_assert_eq!(answer.status == Status::Found, !answer.addresses.is_empty());
@@ -194,6 +199,59 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_explanation_has_the_answer_and_says_so(world in world(), scope in scope(), names in prop::collection::vec(name(), 6)) {
+        let map = map(&world);
+        for name in names {
+            let types = [RecordType::A, RecordType::Aaaa];
+            for wanted in types {
+                let answer = resolve::resolve(&map, &scope, &name, wanted);
+                let explanation = resolve::explain(&map, &scope, &name, &[wanted]);
+                let winners = explanation.candidates.iter().filter(|c| c.won);
+                let mut addresses: Vec<IpAddr> = Vec::new();
+                let mut networks = BTreeSet::new();
+                for winner in winners {
+                    let new = winner.addresses.iter().filter(|a| !addresses.contains(a));
+                    let new: Vec<_> = new.copied().collect();
+                    addresses.extend(new);
+                    networks.extend(winner.network.clone());
+                }
+                prop_assert_eq!(&addresses, &answer.addresses, "{} from {:?}", name, scope);
+                prop_assert_eq!(networks, answer.networks.iter().cloned().collect::<BTreeSet<_>>());
+                if matches!(explanation.scope, Scope::Container(_)) {
+                    // Docker never mixes networks.
+                    prop_assert!(explanation.candidates.iter().filter(|c| c.won).count() <= 1);
+                    prop_assert!(!explanation.ambiguous);
+                }
+            }
+            let both = resolve::explain(&map, &scope, &name, &types);
+            for candidate in &both.candidates {
+                prop_assert!(!candidate.won || !candidate.addresses.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_ambiguous_if_the_list_has_it(world in world()) {
+        let map = map(&world);
+        let listed: BTreeSet<_> = resolve::ambiguous(&map).into_iter().map(|a| a.name).collect();
+        let names = map.watched_networks().flat_map(|view| view.names().map(|(name, _)| name));
+        for name in names.filter(|name| !name.contains('.') && *name != "localhost") {
+            let types = [RecordType::A, RecordType::Aaaa];
+            let explanation = resolve::explain(&map, &Scope::Merged, name, &types);
+            prop_assert_eq!(explanation.ambiguous, listed.contains(name), "{}", name);
+        }
+    }
+
+    #[test]
+    fn nothing_of_our_own_zone_is_asked_of_the_world(world in world(), scope in scope(), name in name(), end in select(&["dockline", "Scope.DockLine.", "nobody.scope.dockline"][..])) {
+        let map = map(&world);
+        let name = format!("{name}.{end}");
+        let narrowed = resolve::narrow(&map, &scope, &name);
+        let answer = resolve::resolve(&map, &scope, &name, RecordType::A);
+        prop_assert!(narrowed.is_some() || answer.status != Status::Forward, "{}", name);
     }
 
     #[test]
