@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hickory_server::proto::op::{OpCode, Query, ResponseCode};
-use hickory_server::proto::rr::{DNSClass, RecordType};
+use hickory_server::proto::rr::{DNSClass, Name, RecordType};
 use hickory_server::server::Request;
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -29,31 +29,38 @@ impl Handler {
     /// The reply to a request, whoever has it.
     pub(super) async fn reply(&self, request: &Request) -> Reply {
         match self.known(request) {
-            Some(reply) => reply,
-            None => self.forwarded(request).await,
+            Ok(reply) => reply,
+            Err(outward) => self.forwarded(*outward).await,
         }
     }
 
-    /// The reply to a request; nothing if the world's resolvers are to be asked.
-    pub(super) fn known(&self, request: &Request) -> Option<Reply> {
+    /// The reply to a request, or what the world's resolvers are to be asked for it.
+    pub(super) fn known(&self, request: &Request) -> Result<Reply, Box<Outward>> {
         let query = match question(request) {
             Ok(query) => query,
-            Err(code) => return Some(Reply::error(code)),
+            Err(code) => return Ok(Reply::error(code)),
         };
         let map = Arc::clone(&self.map.borrow());
-        let answer = ask_map(&map, query);
-        let known = answer.status != Status::Forward;
-        known.then(|| Reply::from_map(&answer, query.name()))
+        ask_map(&map, query).map(|answer| Reply::from_map(&answer, query.name()))
     }
 
     /// The reply of the world's resolvers.
-    pub(super) async fn forwarded(&self, request: &Request) -> Reply {
-        let reply = match question(request) {
-            Ok(query) => self.forwarder.ask(query).await,
-            Err(code) => Some(Reply::error(code)),
-        };
-        reply.unwrap_or_else(Reply::unknown)
+    pub(super) async fn forwarded(&self, outward: Outward) -> Reply {
+        let Outward { query, owner } = outward;
+        let reply = self.forwarder.ask(&query).await;
+        let reply = reply.unwrap_or_else(Reply::unknown);
+        match owner {
+            Some(owner) => reply.renamed(query.name(), &owner),
+            None => reply,
+        }
     }
+}
+
+/// A question for the world's resolvers.
+pub(super) struct Outward {
+    query: Query,
+    /// The name that was asked for, if it stands for another.
+    owner: Option<Name>,
 }
 
 /// The one question of a request that can be answered at all.
@@ -74,9 +81,10 @@ fn question(request: &Request) -> Result<&Query, ResponseCode> {
     Ok(query.original())
 }
 
-fn ask_map(map: &NetworkMap, query: &Query) -> Answer {
+fn ask_map(map: &NetworkMap, query: &Query) -> Result<Answer, Box<Outward>> {
     if let Ok(range) = query.name().parse_arpa_name() {
-        return ask_map_reverse(map, range, query.query_type());
+        let answer = ask_map_reverse(map, range, query.query_type());
+        return known_or(answer, || query.clone().into());
     }
     let wanted = match query.query_type() {
         RecordType::A => resolve::RecordType::A,
@@ -84,7 +92,36 @@ fn ask_map(map: &NetworkMap, query: &Query) -> Answer {
         _ => resolve::RecordType::Other,
     };
     let name = query.name().to_ascii();
-    resolve::resolve(map, &Scope::Merged, &name, wanted)
+    match resolve::narrow(map, &Scope::Merged, &name) {
+        None => {
+            let answer = resolve::resolve(map, &Scope::Merged, &name, wanted);
+            known_or(answer, || query.clone().into())
+        }
+        Some((scope, inner)) => {
+            let answer = resolve::resolve(map, &scope, inner, wanted);
+            // What is no name any more, having lost its end, is nobody's.
+            let Ok(inner) = Name::from_ascii(format!("{inner}.")) else {
+                return Ok(Answer::not_found());
+            };
+            known_or(answer, || Outward {
+                query: Query::query(inner, query.query_type()),
+                owner: Some(query.name().clone()),
+            })
+        }
+    }
+}
+
+fn known_or(answer: Answer, outward: impl FnOnce() -> Outward) -> Result<Answer, Box<Outward>> {
+    if answer.status == Status::Forward {
+        return Err(Box::new(outward()));
+    }
+    Ok(answer)
+}
+
+impl From<Query> for Outward {
+    fn from(query: Query) -> Self {
+        Self { query, owner: None }
+    }
 }
 
 /// The name under `arpa` of an address, or of a range of them, which has no pointer.

@@ -82,6 +82,19 @@ impl Reply {
         }
     }
 
+    /// The same for `owner`, who stands for `asked`: an asker takes records of the name in its question alone.
+    pub(super) fn renamed(mut self, asked: &Name, owner: &Name) -> Self {
+        let records = self.answers.iter_mut();
+        for record in records.filter(|record| record.name == *asked) {
+            record.name = owner.clone();
+        }
+        if self.answers.is_empty() {
+            // That of another name's zone says nothing of this one.
+            self.authority = vec![soa()];
+        }
+        self
+    }
+
     /// A question that makes no sense here.
     pub(super) fn error(code: ResponseCode) -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod properties;
+mod scope;
 pub(super) mod upstream;
 
 use std::future::Future;

@@ -41,14 +41,17 @@ pub(super) async fn serve(socket: UdpSocket, handler: &Handler) -> io::Error {
         let Some(request) = read(&socket, &buffer[..length], peer).await else {
             continue;
         };
-        if let Some(reply) = handler.known(&request) {
-            answer(&socket, &request, reply).await;
-            continue;
-        }
+        let outward = match handler.known(&request) {
+            Ok(reply) => {
+                answer(&socket, &request, reply).await;
+                continue;
+            }
+            Err(outward) => outward,
+        };
         while forwarding.try_join_next().is_some() {}
         let (socket, handler) = (Arc::clone(&socket), handler.clone());
         forwarding.spawn(async move {
-            let reply = handler.forwarded(&request).await;
+            let reply = handler.forwarded(*outward).await;
             answer(&socket, &request, reply).await;
         });
     }
