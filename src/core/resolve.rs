@@ -23,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use ambiguous::{Ambiguous, ambiguous};
 pub use explain::{Candidate, Explanation, explain};
+pub(crate) use order::in_order;
 pub use reverse::{is_local_range, reverse};
 pub use zone::narrow;
 

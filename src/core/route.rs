@@ -4,6 +4,7 @@
 //! of the engine, so that a public name cannot lead into a network, and one network's traffic not into another.
 
 mod address;
+mod own_loopback;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ pub use address::route_address;
 use self::address::{outwards, to_host};
 use super::id::NetworkId;
 use super::map::NetworkMap;
-use super::resolve::{self, Answer, HOST_NAMES, RecordType, Scope, Status};
+use super::resolve::{self, Answer, HOST_NAMES, RecordType, Scope, Source, Status};
 
 /// A host as a client names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub enum Route {
         targets: Vec<Target>,
         /// For people.
         reason: String,
+        /// What to tell people if nobody listens there.
+        if_refused: Option<String>,
     },
     /// To a port of the machine that dockline runs on.
     Host {
@@ -144,13 +147,35 @@ impl Route {
 /// Addresses on which this dockline itself listens: connections there would come back.
 pub type OwnAddresses = BTreeSet<SocketAddr>;
 
+/// The scope and the destination in it that are meant, if the name [says](resolve::narrow) from where it is seen.
+pub fn narrow(
+    map: &NetworkMap,
+    scope: &Scope,
+    destination: &Destination,
+) -> Option<(Scope, Destination)> {
+    let Host::Name(name) = &destination.host else {
+        return None;
+    };
+    let (scope, name) = resolve::narrow(map, scope, name)?;
+    let destination = Destination {
+        host: Host::from(name),
+        port: destination.port,
+    };
+    Some((scope, destination))
+}
+
 /// Decides for a destination as a client named it.
+///
+/// Whoever goes [out](Route::Direct) must first have [narrowed](narrow) scope and destination.
 pub fn route(
     map: &NetworkMap,
     scope: &Scope,
     destination: &Destination,
     own: &OwnAddresses,
 ) -> Route {
+    if let Some((scope, destination)) = narrow(map, scope, destination) {
+        return route(map, &scope, &destination, own);
+    }
     let port = destination.port;
     let name = match &destination.host {
         Host::Address(address) => {
@@ -174,7 +199,9 @@ pub fn route(
     let routes = addresses
         .iter()
         .map(|a| route_address(map, scope, SocketAddr::new(*a, port), own));
-    merge(name, routes.collect())
+    let mut sources = v4.sources.iter().chain(&v6.sources);
+    let is_containers = sources.all(|s| matches!(s, Source::Name(_) | Source::Link));
+    merge(name, is_containers, routes.collect())
 }
 
 fn is_loopback(addresses: &[IpAddr]) -> bool {
@@ -195,6 +222,13 @@ fn unresolved(map: &NetworkMap, scope: &Scope, name: &str, answer: &Answer) -> R
             Refusal::NotYet,
             format!("the engine has not said yet what runs there, so {name:?} is not known"),
         ),
+        Status::NotFound if name.contains('.') => Route::refused(
+            Refusal::NotFound,
+            format!(
+                "nothing is called {name:?}; of the names under \"dockline\", which never leave this machine, \
+                 NAME.CONTAINER.scope.dockline is NAME as a running container sees it"
+            ),
+        ),
         Status::NotFound => Route::refused(
             Refusal::NotFound,
             format!(
@@ -205,25 +239,31 @@ fn unresolved(map: &NetworkMap, scope: &Scope, name: &str, answer: &Answer) -> R
 }
 
 /// Several addresses of one name: all that go through the tunnel, or else the first decision.
-fn merge(name: &str, routes: Vec<Route>) -> Route {
-    let mut targets = Vec::new();
+fn merge(name: &str, is_containers: bool, routes: Vec<Route>) -> Route {
+    let mut tunnel: Option<Route> = None;
     let mut first = None;
     for route in routes {
-        match route {
-            Route::Tunnel { targets: more, .. } => add_new(&mut targets, more),
-            other @ (Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. }) => {
+        match (route, &mut tunnel) {
+            (Route::Tunnel { targets: more, .. }, Some(Route::Tunnel { targets, .. })) => {
+                add_new(targets, more);
+            }
+            (route @ Route::Tunnel { .. }, _) => tunnel = Some(route),
+            (other, _) => {
                 first.get_or_insert(other);
             }
         }
     }
-    match first {
-        _ if !targets.is_empty() => {
-            let reason = format!("{name} is a container's name");
-            Route::Tunnel { targets, reason }
-        }
-        Some(route) => route,
-        None => Route::refused(Refusal::NotFound, format!("{name} has no address")),
+    if let Some(Route::Tunnel { reason, .. }) = &mut tunnel {
+        *reason = if is_containers {
+            format!("{name} is a container's name")
+        } else {
+            format!("{name}: {reason}")
+        };
     }
+    tunnel.or(first).unwrap_or_else(|| {
+        let reason = format!("{name} has no address");
+        Route::refused(Refusal::NotFound, reason)
+    })
 }
 
 fn add_new(targets: &mut Vec<Target>, more: Vec<Target>) {

@@ -27,7 +27,9 @@ use super::relay::End;
 use super::{View, socket};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
-use crate::core::route::{Destination, Host, OwnAddresses, Route, Target, route, route_address};
+use crate::core::route::{
+    Destination, Host, OwnAddresses, Route, Target, narrow, route, route_address,
+};
 
 /// A wish for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,17 @@ pub(super) struct Call {
     pub(super) destination: Destination,
     /// Whether it is known to be for HTTP without TLS: upstream proxies are chosen by that.
     pub(super) plain_http: bool,
+}
+
+impl Call {
+    /// The call that is meant, if the name says from where it is seen.
+    fn narrowed(mut self, map: &NetworkMap) -> Self {
+        if let Some((scope, destination)) = narrow(map, &self.scope, &self.destination) {
+            self.scope = scope;
+            self.destination = destination;
+        }
+        self
+    }
 }
 
 /// An open connection.
@@ -102,8 +115,9 @@ impl Dialler {
     /// Opens a connection to where `call` wants to go.
     pub(super) async fn dial(&self, call: Call) -> Result<Dialled, Error> {
         let map = self.map();
-        let route = self.route(&map, &call);
-        let opened = self.follow(&map, &call, route).await.and_then(tuned);
+        let seen = call.clone().narrowed(&map);
+        let route = self.route(&map, &seen);
+        let opened = self.follow(&map, &seen, route).await.and_then(tuned);
         let (stream, early, way) = opened.inspect_err(|error| {
             debug!(destination = %call.destination, kind = ?error.kind, reason = error.reason, "no connection");
         })?;
@@ -117,6 +131,7 @@ impl Dialler {
     /// Whether an open connection, made for `call`, still goes where it should by the map as it is now.
     pub(super) fn permits(&self, call: &Call, way: &Way) -> bool {
         let map = self.map();
+        let call = &call.clone().narrowed(&map);
         let judged = match (self.route(&map, call), way.address()) {
             (Route::Direct { .. }, Some(address)) => {
                 route_address(&map, &call.scope, address, &self.own)
@@ -186,9 +201,13 @@ impl Dialler {
     /// Goes into a network, to this host, or nowhere.
     async fn stay_in(&self, route: Route) -> Result<Opened, Error> {
         match route {
-            Route::Tunnel { targets, .. } => {
-                let (stream, target) =
-                    tunnel::connect(&self.view, &targets, &self.deadlines).await?;
+            Route::Tunnel {
+                targets,
+                if_refused,
+                ..
+            } => {
+                let opened = tunnel::connect(&self.view, &targets, &self.deadlines).await;
+                let (stream, target) = opened.map_err(|error| error.or_refused(if_refused))?;
                 Ok((stream, Bytes::new(), Way::Tunnel(target)))
             }
             Route::Host { address, .. } => self.connect(&[address], Way::Host).await,

@@ -88,6 +88,14 @@ impl Error {
         }
     }
 
+    /// Adds what there is to say of it if nobody listened.
+    pub(super) fn or_refused(mut self, advice: Option<String>) -> Self {
+        if let Some(advice) = advice.filter(|_| self.kind == Kind::Refused) {
+            self.reason = format!("{}; {advice}", self.reason);
+        }
+        self
+    }
+
     /// What the kernel said when `address` was dialled.
     pub(super) fn connecting(address: SocketAddr, error: &io::Error) -> Self {
         let kind = match error.kind() {

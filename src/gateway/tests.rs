@@ -8,6 +8,7 @@ mod keep_alive;
 mod out;
 mod peer;
 mod rig;
+mod scope;
 mod socks;
 mod stop;
 mod upstream;

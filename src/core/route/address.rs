@@ -3,12 +3,12 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{OwnAddresses, Refusal, Route, Target};
+use super::{OwnAddresses, Refusal, Route, Target, own_loopback};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
 use crate::core::membership;
-use crate::core::resolve::Scope;
+use crate::core::resolve::{Scope, in_order};
 
 /// Decides for an address.
 pub fn route_address(
@@ -22,7 +22,7 @@ pub fn route_address(
     if ip.is_loopback() || ip.is_unspecified() {
         return match scope {
             Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
-            Scope::Container(id) => to_own_loopback(map, id, address.port()),
+            Scope::Container(id) => own_loopback::route(map, id, address),
         };
     }
     if own.contains(&address) {
@@ -61,31 +61,6 @@ pub(super) fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -
     Route::Host { address, reason }
 }
 
-/// Loopback as a container means it: the container itself, by an address where the tunnel is as well.
-fn to_own_loopback(map: &NetworkMap, id: &ContainerId, port: u16) -> Route {
-    let owner = map.network_owner(id).map(|k| &k.container);
-    let mut endpoints = owner.into_iter().flat_map(|c| &c.endpoints);
-    let target = endpoints.find_map(|endpoint| {
-        map.networks()
-            .get(&endpoint.network)
-            .filter(|view| view.is_watched())?;
-        Some(Target {
-            address: SocketAddr::new(endpoint.addresses().next()?, port),
-            network: endpoint.network.clone(),
-        })
-    });
-    let Some(target) = target else {
-        return Route::refused(
-            Refusal::Forbidden,
-            "the calling container has no address of its own on a watched network",
-        );
-    };
-    Route::Tunnel {
-        targets: vec![target],
-        reason: "loopback, in a container's scope, is that container".to_owned(),
-    }
-}
-
 fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
     let network = view.network();
     if !view.is_watched() {
@@ -111,6 +86,7 @@ fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
     Route::Tunnel {
         targets: vec![target],
         reason,
+        if_refused: None,
     }
 }
 
@@ -125,6 +101,9 @@ fn into_network_from(
     if owner.is_some_and(|c| c.endpoint(&network.id).is_some()) {
         return into_network(view, address);
     }
+    if let Some(route) = owner.and_then(|c| to_machine(map, view, c, address)) {
+        return route;
+    }
     let who = owner.map_or(id.short(), |c| c.name.as_str());
     let reason = format!(
         "{} is on network {}, which {who} is not on",
@@ -132,6 +111,43 @@ fn into_network_from(
         network.name
     );
     Route::refused(Refusal::Forbidden, reason)
+}
+
+/// The gateway's address of any bridge network is the engine's machine itself, where everybody with a way out gets to:
+/// `host-gateway` in hosts files is such an address.
+fn to_machine(
+    map: &NetworkMap,
+    view: &NetworkView,
+    container: &Container,
+    address: SocketAddr,
+) -> Option<Route> {
+    let mut subnets = view.network().subnets.iter();
+    let is_gateway = subnets.any(|subnet| subnet.gateway == Some(address.ip()));
+    if !is_gateway || view.network().driver != "bridge" {
+        return None;
+    }
+    let by = in_order(map, container)
+        .into_iter()
+        .map(|(_, view)| view.network())
+        .find(|network| !network.internal && can_be_joined(map, &network.id))?;
+    Some(Route::Tunnel {
+        targets: vec![Target {
+            address,
+            network: by.id.clone(),
+        }],
+        reason: format!(
+            "{} is the engine's machine, reached from network {}",
+            address.ip(),
+            by.name
+        ),
+        if_refused: None,
+    })
+}
+
+/// Whether the tunnel is on that network, or soon will be.
+pub(super) fn can_be_joined(map: &NetworkMap, id: &NetworkId) -> bool {
+    let view = map.networks().get(id);
+    view.is_some_and(|v| v.is_watched() && membership::obstacle(v.network()).is_none())
 }
 
 /// Beyond all networks, for whoever has a way out. A name is held to this before anybody is asked for it: an upstream

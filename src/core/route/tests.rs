@@ -4,6 +4,7 @@ use super::*;
 use crate::core::sample::{id, map};
 
 const MAP: &str = "
+    net bridge default 172.17.0.0/16
     net shop v6 10.1.0.0/24 fd00:1::/64
     net inner 10.2.0.0/24 internal
     net other 10.3.0.0/24
@@ -18,6 +19,15 @@ const MAP: &str = "
     run mute watched quiet=10.4.0.2
     run cast lan=192.168.1.7
     run alone watched mode=none
+    run onhost watched mode=host host=
+    net host driver=host
+    run six watched six=fd00:6::2 a4=10.6.0.2
+    net six v6 fd00:6::/64
+    net a4 10.6.0.0/24
+    net zeta 10.7.0.0/24
+    net alpha 10.8.0.0/24
+    run multi watched zeta=10.7.0.2 inner=10.2.0.9 alpha=10.8.0.2 extra=host.docker.internal:host-gateway extra=self:127.0.0.1
+    run shut watched inner=10.2.0.7 extra=host.docker.internal:host-gateway
 ";
 
 /// What is decided for `HOST:PORT`, seen from a container or from nowhere, as `via address…` or the refusal.
@@ -109,8 +119,40 @@ fn from_a_container() {
         ("alone", "192.0.2.1:80", "Forbidden"),
         ("nobody", "192.0.2.1:80", "Forbidden"),
         ("web", "example.com:443", "direct"),
-        // Loopback is its own.
+        // Loopback is its own: Docker's order of networks, and the family that was asked for.
         ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),
+        ("db", "127.1.2.3:81", "tunnel 10.1.0.3:81@shop"),
+        ("db", "0.0.0.0:80", "tunnel 10.1.0.3:80@shop"),
+        ("db", "[::1]:80", "tunnel 10.1.0.3:80@shop"),
+        ("db", "localhost:80", "tunnel 10.1.0.3:80@shop"),
+        ("web", "127.0.0.1:80", "tunnel 10.1.0.2:80@shop"),
+        ("web", "[::1]:80", "tunnel [fd00:1::2]:80@shop"),
+        (
+            "web",
+            "localhost:80",
+            "tunnel 10.1.0.2:80@shop [fd00:1::2]:80@shop",
+        ),
+        ("six", "127.0.0.1:80", "tunnel 10.6.0.2:80@a4"),
+        ("six", "[::1]:80", "tunnel [fd00:6::2]:80@six"),
+        ("multi", "127.0.0.1:80", "tunnel 10.8.0.2:80@alpha"),
+        ("multi", "self:80", "tunnel 10.8.0.2:80@alpha"),
+        // Dockline's own ports are no container's.
+        ("multi", "127.0.0.1:1090", "tunnel 10.8.0.2:1090@alpha"),
+        ("mute", "127.0.0.1:80", "Forbidden"),
+        ("alone", "127.0.0.1:80", "Forbidden"),
+        ("alone", "localhost:80", "Forbidden"),
+        ("onhost", "127.0.0.1:80", "Forbidden"),
+        ("nobody", "127.0.0.1:80", "Forbidden"),
+        // The engine's machine, by what the hosts file says.
+        (
+            "multi",
+            "host.docker.internal:3000",
+            "tunnel 172.17.0.1:3000@alpha",
+        ),
+        ("multi", "172.17.0.1:3000", "tunnel 172.17.0.1:3000@alpha"),
+        ("multi", "172.17.0.2:3000", "Forbidden"),
+        ("shut", "host.docker.internal:3000", "Forbidden"),
+        ("web", "host.docker.internal:3000", "direct"),
         // Where the tunnel is, not where it never will be.
         ("both", "127.0.0.1:80", "tunnel 10.1.0.9:80@shop"),
         ("far", "127.0.0.1:80", "Forbidden"),
@@ -119,6 +161,71 @@ fn from_a_container() {
         ("side", "10.1.0.3:80", "Forbidden"),
     ] {
         check(from, destination, expected);
+    }
+}
+
+#[test]
+fn a_name_may_say_from_where_it_is_seen() {
+    for (destination, expected) in [
+        ("db.web.scope.dockline:80", "tunnel 10.1.0.3:80@shop"),
+        ("Vault.WEB.scope.dockline.:80", "tunnel 10.2.0.3:80@inner"),
+        ("vault.db.scope.dockline:80", "NotFound"),
+        ("localhost.db.scope.dockline:80", "tunnel 10.1.0.3:80@shop"),
+        ("127.0.0.1.db.scope.dockline:80", "tunnel 10.1.0.3:80@shop"),
+        ("10.1.0.3.vault.scope.dockline:80", "Forbidden"),
+        ("example.com.web.scope.dockline:80", "direct"),
+        ("example.com.vault.scope.dockline:80", "Forbidden"),
+        ("db.nobody.scope.dockline:80", "NotFound"),
+        ("web.scope.dockline:80", "NotFound"),
+        ("db.dockline:80", "NotFound"),
+    ] {
+        check("", destination, expected);
+    }
+    // In a container's scope it is a name like any other, and nobody's.
+    check("web", "db.web.scope.dockline:80", "NotFound");
+}
+
+/// The reason, and the advice for a refused connection.
+fn reasons(from: &str, destination: &str) -> String {
+    let (host, port) = destination.rsplit_once(':').unwrap();
+    let destination = Destination {
+        host: Host::from(host),
+        port: port.parse().unwrap(),
+    };
+    let scope = Scope::Container(id(from));
+    let route = route(&map(MAP), &scope, &destination, &OwnAddresses::new());
+    let advice = match &route {
+        Route::Tunnel { if_refused, .. } => if_refused.clone(),
+        Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. } => None,
+    };
+    format!("{} | {}", route.reason(), advice.unwrap_or_default())
+}
+
+#[test]
+fn reasons_say_whose_loopback_it_is_and_why_it_cannot_be_had() {
+    for (from, destination, words) in [
+        (
+            "db",
+            "127.0.0.1:80",
+            "is db itself: 10.1.0.3 on network shop | in the scope of db, loopback is db itself",
+        ),
+        ("db", "localhost:80", "listens on loopback only"),
+        ("multi", "self:80", "self: loopback, in the scope of multi"),
+        ("side", "localhost:80", "is side itself: 10.2.0.3"),
+        ("onhost", "127.0.0.1:80", "engine's machine"),
+        ("alone", "[::1]:80", "on no network (none)"),
+        ("mute", "127.0.0.1:80", "quiet: its members may not talk"),
+        ("far", "127.0.0.1:80", "other: no watched container"),
+        ("nobody", "127.0.0.1:80", "gone"),
+        (
+            "multi",
+            "host.docker.internal:80",
+            "host.docker.internal: 172.17.0.1 is the engine's machine, reached from network alpha | ",
+        ),
+        ("web", "db:80", "db is a container's name | "),
+    ] {
+        let found = reasons(from, destination);
+        assert!(found.contains(words), "{from} {destination}: {found}");
     }
 }
 
