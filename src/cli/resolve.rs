@@ -40,9 +40,11 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
         } else {
             "is not known"
         };
+        let why = answer.why.map(|why| format!(" ({why})"));
         return Err(Failure::Other(anyhow::anyhow!(
-            "{} {what}{seen}",
-            answer.name
+            "{} {what}{seen}{}",
+            answer.name,
+            why.unwrap_or_default()
         )));
     }
     let found = answer
@@ -57,6 +59,9 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     } else {
         format!(" on {networks}")
     };
-    output::note(&format!("({}{place})", answer.source.join(", ")));
+    let why = answer.why.map(|why| format!(": {why}"));
+    let why = why.unwrap_or(place);
+    output::note(&format!("({}{why})", answer.source.join(", ")));
+    answer.hint.iter().for_each(|hint| output::note(hint));
     Ok(())
 }

@@ -52,7 +52,9 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
         .map(|n| format!(" on {n}"))
         .unwrap_or_default();
     output::data(&format!("{}{to}{on}", route.via));
-    output::note(&format!("({})", route.reason));
+    let why = route.why.map(|why| format!("; {why}"));
+    output::note(&format!("({}{})", route.reason, why.unwrap_or_default()));
+    route.hint.iter().for_each(|hint| output::note(hint));
     Ok(())
 }
 

@@ -1,6 +1,10 @@
 //! Snapshots into the JSON that is promised to users.
 
+mod answers;
 pub mod shape;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,19 +13,19 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(super) use self::answers::{resolution, route};
 use self::shape::{
-    ContainerReport, EndpointReport, Engine, KeptOff, MapReport, Resolution, RouteReport, Status,
-    Tunnel, TunnelNetwork,
+    AmbiguousName, ContainerReport, EndpointReport, Engine, KeptOff, MapReport, Status, Tunnel,
+    TunnelNetwork,
 };
-
 use crate::core::engine_state::EngineState;
 use crate::core::id::Instance;
 use crate::core::inventory::{Container, Known};
 use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
-use crate::core::resolve::{Answer, RecordType, Status as Verdict};
-use crate::core::route::{OwnAddresses, Route, Target};
+use crate::core::resolve::{self, Answer, RecordType};
+use crate::core::route::OwnAddresses;
 use crate::core::tunnel_state::{Stage, TunnelState};
 
 /// Where the service listens.
@@ -102,6 +106,7 @@ impl Sources {
             containers: by_name(map.watched_containers().map(|k| container(&map, k)), |c| {
                 &c.name
             }),
+            ambiguous: ambiguous(&map),
             map: MapReport {
                 generation: map.generation(),
                 resyncs: engine.resyncs,
@@ -160,6 +165,19 @@ impl Sources {
     }
 }
 
+/// The names of which the merged view has more than one meaning.
+fn ambiguous(map: &NetworkMap) -> Vec<AmbiguousName> {
+    let report = |found: resolve::Ambiguous| AmbiguousName {
+        name: found.name,
+        networks: found
+            .networks
+            .iter()
+            .map(|id| words::network(map, id))
+            .collect(),
+    };
+    resolve::ambiguous(map).into_iter().map(report).collect()
+}
+
 fn container(map: &NetworkMap, known: &Known) -> ContainerReport {
     let container = &known.container;
     // Who shares another's network namespace is where that one is.
@@ -197,64 +215,4 @@ fn by_name<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> &String) -> V
     let mut items: Vec<_> = items.collect();
     items.sort_by(|a, b| name(a).cmp(name(b)));
     items
-}
-
-/// An answer, for people and programs.
-pub(super) fn resolution(
-    map: &NetworkMap,
-    name: &str,
-    from: Option<String>,
-    answer: Answer,
-) -> Resolution {
-    let status = match answer.status {
-        Verdict::Found => "ok",
-        Verdict::NoData => "nodata",
-        Verdict::NotFound | Verdict::Forward => "nxdomain",
-    };
-    let networks = answer
-        .networks
-        .iter()
-        .filter_map(|id| map.networks().get(id));
-    Resolution {
-        name: name.to_owned(),
-        from,
-        status: status.to_owned(),
-        networks: networks.map(|view| view.network().name.clone()).collect(),
-        source: answer
-            .sources
-            .iter()
-            .map(|s| s.as_str().to_owned())
-            .collect(),
-        addresses: answer.addresses,
-        names: answer.names,
-    }
-}
-
-/// A decision, for people and programs.
-pub(super) fn route(
-    map: &NetworkMap,
-    destination: &str,
-    from: Option<String>,
-    route: &Route,
-) -> RouteReport {
-    let first = match route {
-        Route::Tunnel { targets, .. } => targets.first(),
-        Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. } => None,
-    };
-    let address = match route {
-        Route::Host { address, .. } => Some(address),
-        Route::Tunnel { .. } | Route::Direct { .. } | Route::Refused { .. } => {
-            first.map(|t| &t.address)
-        }
-    };
-    let network =
-        |target: &Target| Some(map.networks().get(&target.network)?.network().name.clone());
-    RouteReport {
-        destination: destination.to_owned(),
-        from,
-        via: route.via().to_owned(),
-        address: address.map(ToString::to_string),
-        network: first.and_then(network),
-        reason: route.reason().to_owned(),
-    }
 }

@@ -9,4 +9,5 @@ mod faults;
 mod gateway;
 mod many;
 mod map;
+mod scope;
 mod tunnel;

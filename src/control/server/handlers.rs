@@ -83,11 +83,22 @@ pub(super) async fn resolve(
     let map = current(sources)?;
     let scope = scope(&map, query.from.as_deref())?;
     let name = query.name.as_str();
-    let answer = match wanted(query.record_type.as_deref(), name)? {
-        Wanted::Names => names(sources, &map, &scope, name).await?,
-        Wanted::Addresses(types) => addresses(sources, &map, &scope, name, types).await,
+    let (answer, explanation) = match wanted(query.record_type.as_deref(), name)? {
+        Wanted::Names => (names(sources, &map, &scope, name).await?, None),
+        Wanted::Addresses(types) => {
+            let answer = addresses(sources, &map, &scope, name, types).await;
+            let explanation = resolve::explain(&map, &scope, name, types);
+            (answer, Some(explanation))
+        }
     };
-    Ok(Json(report::resolution(&map, name, query.from, answer)))
+    let explanation = explanation.as_ref();
+    Ok(Json(report::resolution(
+        &map,
+        name,
+        query.from,
+        answer,
+        explanation,
+    )))
 }
 
 async fn names(
@@ -116,6 +127,11 @@ async fn addresses(
     name: &str,
     types: &[RecordType],
 ) -> resolve::Answer {
+    let narrowed = resolve::narrow(map, scope, name);
+    let (scope, name) = match &narrowed {
+        Some((scope, name)) => (scope, *name),
+        None => (scope, name),
+    };
     let mut all: Option<resolve::Answer> = None;
     for &record_type in types {
         let mut answer = resolve::resolve(map, scope, name, record_type);
@@ -154,11 +170,19 @@ pub(super) async fn route(
         port,
     };
     let decision = routes::route(&map, &scope, &destination, &sources.addresses.own());
+    let explained = match &destination.host {
+        Host::Address(_) => None,
+        Host::Name(name) => {
+            let types = [RecordType::A, RecordType::Aaaa];
+            Some(resolve::explain(&map, &scope, name, &types))
+        }
+    };
     Ok(Json(report::route(
         &map,
         &destination.to_string(),
         query.from,
         &decision,
+        explained.as_ref(),
     )))
 }
 

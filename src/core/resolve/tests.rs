@@ -420,33 +420,8 @@ fn names_of_the_machine() {
 fn networks_of_one_name_are_told_apart_by_order_alone() {
     // Names of networks may repeat (engine 20.10); only ids do not. The first that has the name is the one.
     check(
-        &twins(),
+        &sample::twins(),
         &Scope::Merged,
         "web.a A 172.20.0.2\nweb A 172.20.0.2 172.20.0.3",
     );
-}
-
-/// Two networks called `a`, with a container called `web` on each.
-fn twins() -> NetworkMap {
-    let mut inventory = crate::core::inventory::Inventory::default();
-    let map = sample::map("net a 172.20.0.0/16\nrun web watched a=172.20.0.2");
-    let network = map.networks().values().next().unwrap().network().clone();
-    let twin = NetworkId::from("id-of-twin");
-    inventory.put_network(network.clone());
-    inventory.put_network(crate::core::inventory::Network {
-        id: twin.clone(),
-        ..network
-    });
-    let known = map.containers().values().next().unwrap();
-    inventory.put_container(known.clone());
-    let mut second = (*known.container).clone();
-    second.id = "second".into();
-    second.endpoints[0].network = twin;
-    second.endpoints[0].ipv4 = Some(Ipv4Addr::new(172, 20, 0, 3));
-    let container = std::sync::Arc::new(second);
-    inventory.put_container(crate::core::inventory::Known {
-        container,
-        ..known.clone()
-    });
-    NetworkMap::build(&inventory)
 }

@@ -1,7 +1,7 @@
 //! What answers are chosen from. Rows `NAME TYPE CANDIDATES`: each `RULE:NAME@NETWORK=ADDRESS,…`, `*` before those
 //! that are in the answer, `?` at the end if the name is ambiguous.
 
-use super::{TWO, twins};
+use super::TWO;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::explain::listen;
 use crate::core::resolve::{
@@ -177,7 +177,7 @@ fn ambiguous_is_what_networks_differ_about() {
 
 #[test]
 fn of_two_networks_of_one_name_one_is_picked_and_the_other_lost() {
-    let map = twins();
+    let map = sample::twins();
     check(
         &map,
         &Scope::Merged,
