@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Global, output};
 use crate::control::client;
-use crate::control::report::shape::{ContainerReport, Status, Tunnel};
+use crate::control::report::shape::{AmbiguousName, Status, Tunnel};
 
 /// How often a service that is not ready yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -96,7 +96,21 @@ fn describe(status: &Status) -> String {
         .iter()
         .map(|(name, value)| format!("{name:<10}{value}"))
         .collect();
-    format!("{}\n\n{}", lines.join("\n"), containers(&status.containers))
+    let table = containers(status);
+    let notes: Vec<_> = status.ambiguous.iter().map(ambiguous).collect();
+    let blocks = [lines.join("\n"), table, notes.join("\n")];
+    let blocks: Vec<_> = blocks.into_iter().filter(|b| !b.is_empty()).collect();
+    blocks.join("\n\n")
+}
+
+/// What is behind a mark in the table.
+fn ambiguous(found: &AmbiguousName) -> String {
+    let AmbiguousName { name, networks } = found;
+    let first = networks.first().map(String::as_str).unwrap_or_default();
+    format!(
+        "* {name} means different containers on {}: say {name}.NETWORK, such as {name}.{first}, or --from CONTAINER",
+        networks.join(", ")
+    )
 }
 
 /// How it is, and where; its home, where it always is, is left out.
@@ -113,7 +127,12 @@ fn tunnel(tunnel: &Tunnel) -> String {
     }
 }
 
-fn containers(containers: &[ContainerReport]) -> String {
+fn containers(status: &Status) -> String {
+    let containers = &status.containers;
+    let marked = |name: &String| {
+        let known = status.ambiguous.iter().any(|found| found.name == *name);
+        format!("{name}{}", if known { "*" } else { "" })
+    };
     if containers.is_empty() {
         return "no container is watched: give one the label dockline.instance=NAME, or serve with --all".to_owned();
     }
@@ -136,14 +155,43 @@ fn containers(containers: &[ContainerReport]) -> String {
         }
         for network in &container.networks {
             let addresses: Vec<_> = network.addresses.iter().map(ToString::to_string).collect();
+            let names: Vec<_> = network.names.iter().map(marked).collect();
             let row = [
                 &container.name,
                 &network.name,
                 &addresses.join(" "),
-                &network.names.join(" "),
+                &names.join(" "),
             ];
             rows.push(row.map(Clone::clone).to_vec());
         }
     }
     output::table(&["CONTAINER", "NETWORK", "ADDRESSES", "NAMES"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ambiguous_names_are_marked_and_explained() {
+        let status = serde_json::json!({
+            "instance": "default", "version": "0", "ready": true, "api_socket": null, "dns": "", "gateway": "",
+            "http": "", "control": "", "interceptor": null,
+            "engine": { "endpoint": "", "version": null, "api_version": null, "connected": true, "problem": null },
+            "tunnel": { "state": "running", "name": "", "networks": [], "kept_off": [] },
+            "map": { "generation": 1, "resyncs": 1, "names": 2 },
+            "ambiguous": [{ "name": "api", "networks": ["blog", "shop"] }],
+            "containers": [{
+                "id": "c", "name": "one", "running": true, "injected": false, "ca_current": false,
+                "networks": [{ "id": "n", "name": "shop", "addresses": ["10.0.0.2"], "names": ["api", "api2"] }],
+            }],
+        });
+        let text = describe(&serde_json::from_value(status).unwrap());
+        assert!(text.contains("10.0.0.2   api* api2"), "{text}");
+        let last = text.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "* api means different containers on blog, shop: say api.NETWORK, such as api.blog, or --from CONTAINER"
+        );
+    }
 }
