@@ -147,6 +147,15 @@ impl Route {
 /// Addresses on which this dockline itself listens: connections there would come back.
 pub type OwnAddresses = BTreeSet<SocketAddr>;
 
+/// What decisions depend on beside the map.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisHost<'a> {
+    /// Where this dockline listens.
+    pub own: &'a OwnAddresses,
+    /// Whether the engine's machine is known to be this one.
+    pub has_engine: bool,
+}
+
 /// The scope and the destination in it that are meant, if the name [says](resolve::narrow) from where it is seen.
 pub fn narrow(
     map: &NetworkMap,
@@ -171,15 +180,15 @@ pub fn route(
     map: &NetworkMap,
     scope: &Scope,
     destination: &Destination,
-    own: &OwnAddresses,
+    here: ThisHost<'_>,
 ) -> Route {
     if let Some((scope, destination)) = narrow(map, scope, destination) {
-        return route(map, &scope, &destination, own);
+        return route(map, &scope, &destination, here);
     }
     let port = destination.port;
     let name = match &destination.host {
         Host::Address(address) => {
-            return route_address(map, scope, SocketAddr::new(*address, port), own);
+            return route_address(map, scope, SocketAddr::new(*address, port), here);
         }
         Host::Name(name) => name,
     };
@@ -194,11 +203,11 @@ pub fn route(
         && is_loopback(&addresses)
     {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        return to_host(address, own, format!("{name} is this host"));
+        return to_host(address, here.own, format!("{name} is this host"));
     }
     let routes = addresses
         .iter()
-        .map(|a| route_address(map, scope, SocketAddr::new(*a, port), own));
+        .map(|a| route_address(map, scope, SocketAddr::new(*a, port), here));
     let mut sources = v4.sources.iter().chain(&v6.sources);
     let is_containers = sources.all(|s| matches!(s, Source::Name(_) | Source::Link));
     merge(name, is_containers, routes.collect())

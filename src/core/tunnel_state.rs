@@ -75,6 +75,9 @@ pub struct TunnelState {
     pub image: Option<String>,
     /// How to reach it, once it answers.
     pub socks: Option<SocksAccess>,
+    /// Whether the engine's machine is known to be this one, as this host itself has the address of the gateway of the
+    /// tunnel's home network. An engine in a virtual machine, or on another one, is not there.
+    pub engine_is_here: bool,
     /// Why it failed, or what was lost on the way (say, IPv6 on the home network).
     pub problem: Option<String>,
     /// Wanted networks that the engine would not let it join, and the engine's words.

@@ -28,7 +28,7 @@ use super::{View, socket};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{
-    Destination, Host, OwnAddresses, Route, Target, narrow, route, route_address,
+    Destination, Host, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
 };
 
 /// A wish for a connection.
@@ -134,7 +134,7 @@ impl Dialler {
         let call = &call.clone().narrowed(&map);
         let judged = match (self.route(&map, call), way.address()) {
             (Route::Direct { .. }, Some(address)) => {
-                route_address(&map, &call.scope, address, &self.own)
+                route_address(&map, &call.scope, address, self.here())
             }
             (route, _) => route,
         };
@@ -147,7 +147,14 @@ impl Dialler {
     }
 
     fn route(&self, map: &NetworkMap, call: &Call) -> Route {
-        route(map, &call.scope, &call.destination, &self.own)
+        route(map, &call.scope, &call.destination, self.here())
+    }
+
+    fn here(&self) -> ThisHost<'_> {
+        ThisHost {
+            own: &self.own,
+            has_engine: self.view.tunnel.borrow().engine_is_here,
+        }
     }
 
     async fn follow(&self, map: &NetworkMap, call: &Call, route: Route) -> Result<Opened, Error> {
@@ -178,7 +185,7 @@ impl Dialler {
             .resolver
             .look_up(name, call.destination.port, self.deadlines.resolve)
             .await?;
-        let judge = |address: &SocketAddr| route_address(map, &call.scope, *address, &self.own);
+        let judge = |address: &SocketAddr| route_address(map, &call.scope, *address, self.here());
         let (out, mut elsewhere): (Vec<_>, Vec<_>) = addresses
             .iter()
             .map(|address| (*address, judge(address)))

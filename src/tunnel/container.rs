@@ -38,6 +38,8 @@ pub(super) struct Tunnel {
     pub(super) image: String,
     pub(super) home: NetworkId,
     pub(super) socks: SocksAccess,
+    /// Whether the engine's machine is this one.
+    pub(super) engine_is_here: bool,
     pub(super) loss: Option<String>,
 }
 
@@ -57,11 +59,15 @@ pub(super) async fn ensure(
         ),
     };
     let direct = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
-    let address = match answer(direct, &secret, made).await {
-        Ok(()) => direct,
-        Err(error) => return publish(client, instance, image, home, direct, error).await,
-    };
-    Ok(up(id, image, home, address, secret))
+    match answer(direct, &secret, made).await {
+        Ok(here) => {
+            let engine_is_here = here.ip() == home.gateway;
+            let mut tunnel = up(id, image, home, direct, secret);
+            tunnel.engine_is_here = engine_is_here;
+            Ok(tunnel)
+        }
+        Err(error) => publish(client, instance, image, home, direct, error).await,
+    }
 }
 
 fn up(id: ContainerId, image: &str, home: Home, address: SocketAddr, secret: Secret) -> Tunnel {
@@ -70,6 +76,7 @@ fn up(id: ContainerId, image: &str, home: Home, address: SocketAddr, secret: Sec
         image: image.to_owned(),
         home: home.id,
         socks: SocksAccess { address, secret },
+        engine_is_here: false,
         loss: home.loss,
     }
 }
@@ -252,11 +259,11 @@ fn random_secret() -> Result<Secret, Error> {
 
 /// Waits until the tunnel answers: it refuses while its program starts, and on a busy machine it may be slow. One that
 /// was just made is given up sooner, because making it anew interrupts nobody.
-async fn answer(address: SocketAddr, secret: &Secret, made: Made) -> std::io::Result<()> {
+async fn answer(address: SocketAddr, secret: &Secret, made: Made) -> std::io::Result<SocketAddr> {
     let give_up = Instant::now() + ANSWER_DEADLINE;
     loop {
         let error = match probe::probe(address, secret).await {
-            Ok(()) => return Ok(()),
+            Ok(here) => return Ok(here),
             Err(error) => error,
         };
         let again = match error.kind() {

@@ -241,6 +241,7 @@ fn running(tunnel: &Tunnel) -> TunnelState {
         container: Some(tunnel.id.clone()),
         image: Some(tunnel.image.clone()),
         socks: Some(tunnel.socks.clone()),
+        engine_is_here: tunnel.engine_is_here,
         problem: tunnel.loss.clone(),
         refused: BTreeMap::new(),
     }

@@ -28,6 +28,8 @@ const IPV6_HOST: u128 = 0xfe;
 pub(super) struct Home {
     pub(super) id: NetworkId,
     pub(super) addresses: HomeAddresses,
+    /// The address that the engine's machine has there: the first, as no other was asked for.
+    pub(super) gateway: IpAddr,
     /// What could not be had, for status.
     pub(super) loss: Option<String>,
 }
@@ -143,11 +145,12 @@ async fn try_create(
 
 /// The tunnel's addresses follow from the ranges, so nothing need be remembered.
 fn describe(id: &NetworkId, ranges: impl Iterator<Item = IpNet>) -> Option<Home> {
-    let (mut ipv4, mut ipv6) = (None, None);
+    let (mut ipv4, mut ipv6, mut gateway) = (None, None, None);
     for range in ranges {
         match range {
             IpNet::V4(net) => {
                 ipv4 = ipv4.or(u32::from(net.broadcast()).checked_sub(1));
+                gateway = gateway.or(net.hosts().next().map(IpAddr::V4));
             }
             IpNet::V6(net) => ipv6 = ipv6.or(Some(u128::from(net.network()) + IPV6_HOST)),
         }
@@ -158,6 +161,7 @@ fn describe(id: &NetworkId, ranges: impl Iterator<Item = IpNet>) -> Option<Home>
         id: id.clone(),
         loss: ipv6.is_none().then(|| NO_IPV6.to_owned()),
         addresses: HomeAddresses { ipv4, ipv6 },
+        gateway: gateway?,
     })
 }
 

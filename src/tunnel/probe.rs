@@ -21,15 +21,15 @@ const METHOD_MUTUAL: u8 = 0x81;
 const MUTUAL_VERSION: u8 = 1;
 const SERVER_PROOF: &[u8] = b"dockline tunnel v1 server";
 
-/// Succeeds if the tunnel with that secret answers at `address`.
-pub(super) async fn probe(address: SocketAddr, secret: &Secret) -> io::Result<()> {
+/// Succeeds if the tunnel with that secret answers at `address`; with the address by which this host got there.
+pub(super) async fn probe(address: SocketAddr, secret: &Secret) -> io::Result<SocketAddr> {
     match tokio::time::timeout(DEADLINE, handshake(address, secret)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
     }
 }
 
-async fn handshake(address: SocketAddr, secret: &Secret) -> io::Result<()> {
+async fn handshake(address: SocketAddr, secret: &Secret) -> io::Result<SocketAddr> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(io::Error::other)?;
     let mut stream = TcpStream::connect(address).await?;
@@ -48,7 +48,8 @@ async fn handshake(address: SocketAddr, secret: &Secret) -> io::Result<()> {
     mac.update(SERVER_PROOF);
     mac.update(&nonce);
     mac.update(server_nonce);
-    mac.verify_slice(proof).map_err(|_| stranger())
+    mac.verify_slice(proof).map_err(|_| stranger())?;
+    stream.local_addr()
 }
 
 fn keyed(secret: &Secret) -> io::Result<Hmac<Sha256>> {

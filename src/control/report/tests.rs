@@ -3,7 +3,7 @@
 use super::{resolution, route};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::{self, RecordType, Scope};
-use crate::core::route::{Destination, Host, OwnAddresses};
+use crate::core::route::{Destination, Host, OwnAddresses, ThisHost};
 use crate::core::sample::{self, id};
 
 const WORLD: &str = "
@@ -157,12 +157,15 @@ fn a_route_tells_it_of_names_that_the_engine_has() {
         ("example.com", None, false),
         ("172.20.0.3", None, false),
     ] {
+        let here = ThisHost {
+            own: &OwnAddresses::new(),
+            has_engine: false,
+        };
         let destination = Destination {
             host: Host::from(host),
             port: 80,
         };
-        let decision =
-            crate::core::route::route(&map, &Scope::Merged, &destination, &OwnAddresses::new());
+        let decision = crate::core::route::route(&map, &Scope::Merged, &destination, here);
         let types = [RecordType::A, RecordType::Aaaa];
         let explanation = resolve::explain(&map, &Scope::Merged, host, &types);
         let report = route(&map, host, None, &decision, Some(&explanation));

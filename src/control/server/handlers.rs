@@ -14,7 +14,7 @@ use super::{Failure, Served, problem};
 use crate::control::report::{self, Beyond, Sources, shape};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::{self, RecordType, Scope, Status as Verdict};
-use crate::core::route::{self as routes, Destination, Host};
+use crate::core::route::{self as routes, Destination, Host, ThisHost};
 
 pub(super) async fn unknown_path() -> Failure {
     problem(
@@ -169,7 +169,11 @@ pub(super) async fn route(
         host: Host::from(query.host.as_str()),
         port,
     };
-    let decision = routes::route(&map, &scope, &destination, &sources.addresses.own());
+    let here = ThisHost {
+        own: &sources.addresses.own(),
+        has_engine: sources.tunnel.borrow().engine_is_here,
+    };
+    let decision = routes::route(&map, &scope, &destination, here);
     let explained = match &destination.host {
         Host::Address(_) => None,
         Host::Name(name) => {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{OwnAddresses, Refusal, Route, Target, own_loopback};
+use super::{OwnAddresses, Refusal, Route, Target, ThisHost, own_loopback};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
@@ -15,14 +15,15 @@ pub fn route_address(
     map: &NetworkMap,
     scope: &Scope,
     address: SocketAddr,
-    own: &OwnAddresses,
+    here: ThisHost<'_>,
 ) -> Route {
+    let own = here.own;
     let ip = address.ip().to_canonical();
     let address = SocketAddr::new(ip, address.port());
     if ip.is_loopback() || ip.is_unspecified() {
         return match scope {
             Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
-            Scope::Container(id) => own_loopback::route(map, id, address),
+            Scope::Container(id) => own_loopback::route(map, id, address, here),
         };
     }
     if own.contains(&address) {

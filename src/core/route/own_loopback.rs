@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::address::can_be_joined;
-use super::{Refusal, Route, Target};
+use super::address::{can_be_joined, to_host};
+use super::{Refusal, Route, Target, ThisHost};
 use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, NetworkMode};
 use crate::core::map::NetworkMap;
@@ -14,11 +14,22 @@ use crate::core::resolve::in_order;
 ///
 /// Of its addresses on networks that the tunnel can join, in Docker's order, the first of the same family is taken, or
 /// else the first.
-pub(super) fn route(map: &NetworkMap, id: &ContainerId, asked: SocketAddr) -> Route {
+///
+/// In host mode it is the engine's machine, which may be this one.
+pub(super) fn route(
+    map: &NetworkMap,
+    id: &ContainerId,
+    asked: SocketAddr,
+    here: ThisHost<'_>,
+) -> Route {
     let (Some(known), Some(owner)) = (map.containers().get(id), map.network_owner(id)) else {
         return Route::refused(Refusal::Forbidden, "the calling container is gone");
     };
     let (who, owner) = (&known.container.name, &owner.container);
+    if owner.network_mode == NetworkMode::Host && here.has_engine {
+        let reason = format!("{who} is in host mode, and the engine's machine is this one");
+        return to_host(asked, here.own, reason);
+    }
     let networks = in_order(map, owner).into_iter();
     let near = networks.filter(|(endpoint, _)| can_be_joined(map, &endpoint.network));
     let addresses = near.flat_map(|(endpoint, view)| endpoint.addresses().map(move |a| (a, view)));
@@ -50,8 +61,8 @@ pub(super) fn route(map: &NetworkMap, id: &ContainerId, asked: SocketAddr) -> Ro
 fn no_way(map: &NetworkMap, who: &str, owner: &Container) -> String {
     match owner.network_mode {
         NetworkMode::Host => format!(
-            "{who} is in host mode: its loopback is that of the engine's machine, which may be another than this one; \
-             if it is this one, ask without a scope"
+            "{who} is in host mode: its loopback is that of the engine's machine, which is not known to be this one; \
+             if it is, ask without a scope"
         ),
         NetworkMode::None => {
             format!("{who} is on no network (none): nobody but itself gets to its loopback")

@@ -32,6 +32,10 @@ const MAP: &str = "
 
 /// What is decided for `HOST:PORT`, seen from a container or from nowhere, as `via address…` or the refusal.
 fn check(from: &str, destination: &str, expected: &str) {
+    check_with(false, from, destination, expected);
+}
+
+fn check_with(has_engine: bool, from: &str, destination: &str, expected: &str) {
     let (host, port) = destination.rsplit_once(':').unwrap();
     let destination = Destination {
         host: Host::from(host),
@@ -44,7 +48,11 @@ fn check(from: &str, destination: &str, expected: &str) {
     let own = ["127.0.0.1:1090", "127.0.0.1:5390"]
         .map(|a| a.parse().unwrap())
         .into();
-    let found = match route(&map(MAP), &scope, &destination, &own) {
+    let here = ThisHost {
+        own: &own,
+        has_engine,
+    };
+    let found = match route(&map(MAP), &scope, &destination, here) {
         Route::Tunnel { targets, .. } => {
             let targets = targets.iter().map(|t| {
                 format!(
@@ -165,6 +173,22 @@ fn from_a_container() {
 }
 
 #[test]
+fn loopback_in_host_mode_is_this_host_if_the_engine_is_here() {
+    for (from, destination, expected) in [
+        ("onhost", "127.0.0.1:80", "host 127.0.0.1:80"),
+        ("onhost", "[::1]:80", "host [::1]:80"),
+        ("onhost", "localhost:80", "host 127.0.0.1:80"),
+        ("onhost", "0.0.0.0:80", "host 127.0.0.1:80"),
+        ("onhost", "127.0.0.1:1090", "Loop"),
+        ("alone", "127.0.0.1:80", "Forbidden"),
+        ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),
+        ("onhost", "10.1.0.3:80", "Forbidden"),
+    ] {
+        check_with(true, from, destination, expected);
+    }
+}
+
+#[test]
 fn a_name_may_say_from_where_it_is_seen() {
     for (destination, expected) in [
         ("db.web.scope.dockline:80", "tunnel 10.1.0.3:80@shop"),
@@ -193,7 +217,11 @@ fn reasons(from: &str, destination: &str) -> String {
         port: port.parse().unwrap(),
     };
     let scope = Scope::Container(id(from));
-    let route = route(&map(MAP), &scope, &destination, &OwnAddresses::new());
+    let here = ThisHost {
+        own: &OwnAddresses::new(),
+        has_engine: false,
+    };
+    let route = route(&map(MAP), &scope, &destination, here);
     let advice = match &route {
         Route::Tunnel { if_refused, .. } => if_refused.clone(),
         Route::Host { .. } | Route::Direct { .. } | Route::Refused { .. } => None,

@@ -21,7 +21,7 @@ use super::socks_client::{self, Login};
 use super::within;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
-use crate::core::route::{Destination, Host, OwnAddresses, Refusal, Route, route};
+use crate::core::route::{Destination, Host, OwnAddresses, Refusal, Route, ThisHost, route};
 use crate::gateway::deadlines::Deadlines;
 use crate::gateway::error::{Error, Kind};
 
@@ -70,11 +70,15 @@ impl Upstream {
     /// Fails if a proxy listens on one of `own`: dockline's own addresses, and the interceptor's.
     pub fn refuse_loops(&self, own: &OwnAddresses) -> Result<(), UpstreamError> {
         let map = NetworkMap::default();
+        let here = ThisHost {
+            own,
+            has_engine: false,
+        };
         for proxy in self.proxies() {
             let Some(address) = proxy.address() else {
                 continue;
             };
-            let led = route(&map, &Scope::Merged, &address, own);
+            let led = route(&map, &Scope::Merged, &address, here);
             if matches!(
                 led,
                 Route::Refused {

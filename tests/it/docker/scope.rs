@@ -241,11 +241,6 @@ fn loopback_of_a_container_is_the_container() {
             &["--label", &watched, "--network", "none"],
             &["sleep", "600"],
         );
-        lab.start(
-            "onhost",
-            &["--label", &watched, "--network", "host"],
-            &["sleep", "600"],
-        );
         let running = lab.service().await;
         running.joined(&[&net]).await;
         for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
@@ -264,13 +259,64 @@ fn loopback_of_a_container_is_the_container() {
         for (container, words) in [
             ("shy", "listens on loopback only"),
             ("alone", "on no network"),
-            ("onhost", "engine's machine"),
         ] {
             let page = fetch_for(&lab, &running, container, "http://127.0.0.1/");
             assert!(page.contains(words), "{container}: {page}");
         }
         running.stop().await;
     });
+}
+
+#[test]
+fn loopback_in_host_mode_is_the_engines_machine() {
+    on_each_engine(async |lab| {
+        let watched = lab.watched();
+        let net = lab.network("net", &[]);
+        lab.serve_page("web", &["--label", &watched, "--network", &net]);
+        let options = ["--label", &watched, "--network", "host"];
+        let page = format!("hello from {}", lab.own("onhost"));
+        lab.start(
+            "onhost",
+            &options,
+            &["sh", "-c", &serve_somewhere("127.0.0.1:", &page)],
+        );
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        eventually("reached, or refused with the reason", async || {
+            let url = format!("http://127.0.0.1:{}/", port_of(&lab, "onhost"));
+            // The engine's machine is this one if what listens there is heard here.
+            let heard = Command::new("curl")
+                .args(["-sS", "--noproxy", "*", "--max-time", "5", &url])
+                .output()
+                .unwrap();
+            let engine_is_here = String::from_utf8_lossy(&heard.stdout).trim() == page;
+            let found = fetch_for(&lab, &running, "onhost", &url);
+            let expected = if engine_is_here {
+                found == page
+            } else {
+                found.contains("engine's machine")
+            };
+            if expected { Ok(()) } else { Err(found) }
+        })
+        .await;
+        running.stop().await;
+    });
+}
+
+/// A shell's words that serve `page` on the first port that is free.
+fn serve_somewhere(address: &str, page: &str) -> String {
+    format!(
+        "echo {page} > /index.html
+        for port in $(seq 20000 20100); do
+            echo $port > /port
+            httpd -f -h / -p {address}$port
+        done"
+    )
+}
+
+/// The port where that is tried now.
+fn port_of(lab: &Lab, container: &str) -> String {
+    lab.docker(&["exec", &lab.own(container), "sh", "-c", "echo $(cat /port)"])
 }
 
 #[test]
@@ -288,13 +334,8 @@ fn the_engines_machine_is_what_the_hosts_file_says() {
             add_host,
         ];
         lab.serve_page("web", &options);
-        // Any port that is free there, as it says itself.
-        let serve = "for port in $(seq 20000 20100); do
-            echo hello from the machine > /index.html
-            echo $port > /port
-            httpd -f -h / -p $port && break
-        done";
-        lab.start("machine", &["--network", "host"], &["sh", "-c", serve]);
+        let serve = serve_somewhere("", "hello from the machine");
+        lab.start("machine", &["--network", "host"], &["sh", "-c", &serve]);
         let running = lab.service().await;
         running.joined(&[&net]).await;
         let file = lab.docker(&["exec", &lab.own("web"), "cat", "/etc/hosts"]);
@@ -307,7 +348,7 @@ fn the_engines_machine_is_what_the_hosts_file_says() {
             .await;
         assert_eq!(found.addresses[0].to_string(), expected);
         eventually("served", async || {
-            let port = lab.docker(&["exec", &lab.own("machine"), "cat", "/port"]);
+            let port = port_of(&lab, "machine");
             let url = format!("http://host.docker.internal:{port}/");
             let page = fetch_for(&lab, &running, "web", &url);
             if page == "hello from the machine" {

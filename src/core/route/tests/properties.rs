@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::core::inventory::{Endpoint, RunState};
+use crate::core::inventory::{Endpoint, NetworkMode, RunState};
 use crate::core::resolve::reverse;
 
 /// Words that containers, aliases, links, hosts entries and questions have in common, so that they meet.
@@ -272,11 +272,13 @@ proptest! {
         scope in scope(),
         host in prop_oneof![name(), any::<IpAddr>().prop_map(|a| a.to_string()), select(&ADDRESSES[..]).prop_map(str::to_owned)],
         port: u16,
+        has_engine: bool,
     ) {
         let map = map(&world);
         let own = OwnAddresses::from(["127.0.0.1:1090".parse().unwrap()]);
         let destination = Destination { host: Host::from(host.as_str()), port };
-        match route(&map, &scope, &destination, &own) {
+        let here = ThisHost { own: &own, has_engine };
+        match route(&map, &scope, &destination, here) {
             Route::Tunnel { targets, .. } => {
                 prop_assert!(!targets.is_empty());
                 for target in targets {
@@ -290,7 +292,12 @@ proptest! {
                 }
             }
             Route::Host { address, .. } => {
-                prop_assert!(scope == Scope::Merged && address.ip().is_loopback());
+                let in_host_mode = |id| map.network_owner(id).unwrap().container.network_mode == NetworkMode::Host;
+                let may = match &scope {
+                    Scope::Merged => true,
+                    Scope::Container(id) => has_engine && in_host_mode(id),
+                };
+                prop_assert!(may && address.ip().is_loopback());
                 prop_assert!(address.port() != 1090);
             }
             Route::Direct { .. } | Route::Refused { .. } => {}
