@@ -127,15 +127,6 @@ impl Engine {
         }
     }
 
-    /// A file that changes with every connect and disconnect, and nobody can compute.
-    fn hosts(&self, id: &ContainerId) -> Option<HostsFile> {
-        let endpoints = &self.containers.get(id)?.endpoints;
-        let lines = endpoints
-            .iter()
-            .map(|e| format!("192.0.2.1 {}", e.endpoint_id));
-        Some(HostsFile::parse(&lines.collect::<Vec<_>>().join("\n")))
-    }
-
     /// Answers all fetches until none is due, and says which there were, but for files.
     pub(super) fn answer_all(&self, tracker: &mut Tracker) -> Vec<Fetch> {
         let mut fetched = Vec::new();
