@@ -1,38 +1,57 @@
-//! The order in which Docker takes a container's networks: by the priority of gateways where the engine has it, those
-//! with a way out first, then dual-stack ones, then by name.
+//! The order in which Docker takes a container's networks: those with a way out first, then dual-stack ones, then by
+//! name. And in what else engines differ.
 
 use std::cmp::Reverse;
 
+use super::places::Rule;
 use crate::core::inventory::{Container, Endpoint};
 use crate::core::map::{NetworkMap, NetworkView};
+
+/// Where engines differ.
+pub(super) struct Rules {
+    /// What an endpoint's gateways are worth. More comes first.
+    gateways: fn(&Endpoint) -> u8,
+    /// Which networks of those that are asked make the answer.
+    pub(super) pass: Rule,
+}
+
+/// Up to 27.
+const OLD: Rules = Rules {
+    gateways: |endpoint| u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6),
+    pass: Rule::FirstAddress,
+};
+/// From 28 on; read in its source, not measured.
+const NEW: Rules = Rules {
+    gateways: |endpoint| u8::from(endpoint.gateway4) + u8::from(endpoint.gateway6),
+    pass: Rule::FirstKnown,
+};
+
+impl Rules {
+    /// Those of the engine that told of these endpoints: new ones tell the priority of a gateway.
+    pub(super) fn of(endpoints: &[Endpoint]) -> &'static Self {
+        if endpoints.iter().any(|e| e.gw_priority.is_some()) {
+            &NEW
+        } else {
+            &OLD
+        }
+    }
+}
 
 /// A container's networks in Docker's order, with its endpoints there.
 pub(crate) fn in_order<'a>(
     map: &'a NetworkMap,
     container: &'a Container,
 ) -> Vec<(&'a Endpoint, &'a NetworkView)> {
+    let rules = Rules::of(&container.endpoints);
     let view = |e: &'a Endpoint| Some((e, map.networks().get(&e.network)?.as_ref()));
     let mut networks: Vec<_> = container.endpoints.iter().filter_map(view).collect();
-    // What an endpoint's gateways are worth. More comes first.
-    let gateways: fn(&Endpoint) -> u8 = if is_new(container) {
-        |endpoint| u8::from(endpoint.gateway4) + u8::from(endpoint.gateway6)
-    } else {
-        |endpoint| u8::from(endpoint.gateway4) + 2 * u8::from(endpoint.gateway6)
-    };
     networks.sort_by_key(|(endpoint, view)| {
         (
             Reverse(endpoint.gw_priority),
             view.network().internal,
-            Reverse(gateways(endpoint)),
+            Reverse((rules.gateways)(endpoint)),
             &view.network().name,
         )
     });
     networks
-}
-
-/// Whether the engine is of version 28 or later, whose rules were read in its source and not measured.
-pub(super) fn is_new(container: &Container) -> bool {
-    // That is how new engines show.
-    let mut endpoints = container.endpoints.iter();
-    endpoints.any(|endpoint| endpoint.gw_priority.is_some())
 }

@@ -2,8 +2,8 @@
 //!
 //! Source of the rules: measured against 127.0.0.11 of engines 20.10 and 26.1 (`docs/names.md`).
 
-use super::order::{in_order, is_new};
-use super::places::{Place, Rule, Visitor};
+use super::order::{Rules, in_order};
+use super::places::{Place, Visitor};
 use super::{Answer, RecordType, hosts, readings};
 use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, Endpoint, Known};
@@ -19,9 +19,8 @@ pub(super) fn walk(
     let runs = |known: &&Known| known.container.state.is_up();
     let files = map.containers().get(id).filter(runs);
     let files = files.and_then(|_| map.files_owner(id));
-    let said = files.and_then(|owner| hosts::lookup(map, owner, name, wanted));
     visitor
-        .said(said)
+        .said(files.and_then(|owner| hosts::lookup(map, owner, name, wanted)))
         .or_else(|| Sight::new(map, asker(map, id)?).walk(name, visitor))
 }
 
@@ -46,8 +45,7 @@ pub(super) fn networks<'a>(
 /// The networks that a container sees, in the order in which its resolver asks them.
 struct Sight<'a> {
     networks: Vec<(&'a Endpoint, &'a NetworkView)>,
-    /// Up to 27, the search for an address of a family goes on behind a network that has the name without one.
-    rule: Rule,
+    rules: &'static Rules,
 }
 
 impl<'a> Sight<'a> {
@@ -60,12 +58,8 @@ impl<'a> Sight<'a> {
         {
             networks.clear();
         }
-        let rule = if is_new(container) {
-            Rule::FirstKnown
-        } else {
-            Rule::FirstAddress
-        };
-        Self { networks, rule }
+        let rules = Rules::of(&container.endpoints);
+        Self { networks, rules }
     }
 
     /// The name as it stands, then each reading as `NAME.NETWORK`.
@@ -108,7 +102,7 @@ impl<'a> Sight<'a> {
                 qualified: network.is_some(),
             });
         visitor
-            .pass(self.rule, by_link)
-            .or_else(|| visitor.pass(self.rule, by_name))
+            .pass(self.rules.pass, by_link)
+            .or_else(|| visitor.pass(self.rules.pass, by_name))
     }
 }
