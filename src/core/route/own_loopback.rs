@@ -22,10 +22,16 @@ pub(super) fn route(
     asked: SocketAddr,
     here: ThisHost<'_>,
 ) -> Route {
-    let (Some(known), Some(owner)) = (map.containers().get(id), map.network_owner(id)) else {
+    let Some(known) = map.containers().get(id) else {
         return Route::refused(Refusal::Forbidden, "the calling container is gone");
     };
-    let (who, owner) = (&known.container.name, &owner.container);
+    let who = &known.container.name;
+    let Some(owner) = map.network_owner(id) else {
+        let reason =
+            format!("{who} uses the network of a container that is gone or was started again");
+        return Route::refused(Refusal::Forbidden, reason);
+    };
+    let owner = &owner.container;
     if owner.network_mode == NetworkMode::Host && here.has_engine {
         let reason = format!("{who} is in host mode, and the engine's machine is this one");
         return to_host(asked, here.own, reason);

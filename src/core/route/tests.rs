@@ -20,6 +20,8 @@ const MAP: &str = "
     run cast lan=192.168.1.7
     run alone watched mode=none
     run onhost watched mode=host host=
+    run left watched started=1 mode=container:again
+    run again watched started=2 shop=10.1.0.20
     net host driver=host
     run six watched six=fd00:6::2 a4=10.6.0.2
     net six v6 fd00:6::/64
@@ -245,6 +247,7 @@ fn reasons_say_whose_loopback_it_is_and_why_it_cannot_be_had() {
         ("mute", "127.0.0.1:80", "quiet: its members may not talk"),
         ("far", "127.0.0.1:80", "other: no watched container"),
         ("nobody", "127.0.0.1:80", "gone"),
+        ("left", "127.0.0.1:80", "was started again"),
         (
             "multi",
             "host.docker.internal:80",
