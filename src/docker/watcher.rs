@@ -121,10 +121,16 @@ impl Watcher {
         let mut away = std::pin::pin!(until_away(self.client.clone(), self.pace.ping_every));
         // When the stream counts as dead, unless an event comes.
         let mut dead = None;
+        // When files may be read.
+        let mut settled = None;
         loop {
-            let soon = || Instant::now() + self.pace.silence;
+            let now = Instant::now();
             let stalled = self.tracker.is_stalled();
-            dead = stalled.then(|| dead.unwrap_or_else(soon));
+            dead = stalled.then(|| dead.unwrap_or(now + self.pace.silence));
+            let changed = self.tracker.has_files();
+            settled = changed.then(|| settled.unwrap_or(now + self.pace.settle));
+            let settling = settled.filter(|at| *at > now);
+            self.tracker.hold_files(settling.is_some());
             fetches.send(&self.client, &mut self.tracker);
             self.publish();
             let tick = self.tracker.next_tick();
@@ -138,6 +144,7 @@ impl Watcher {
                     self.take(fetch, outcome)?;
                 },
                 () = sleep_until(tick) => self.tracker.tick(Instant::now()),
+                () = sleep_until(settling) => {}
                 () = sleep_until(dead) => return Err(Error::Stalled),
                 _ = check.tick() => self.tracker.check(),
                 error = &mut away => return Err(error),

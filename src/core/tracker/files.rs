@@ -3,7 +3,8 @@
 //! A container's `/etc/hosts` cannot be computed from its inspect. The lines of its own hostname vanish with the first
 //! network that it leaves, a link on the default bridge may outlive its target, `host-gateway` is the daemon's to set,
 //! and users write to the file. So it is read whenever something happened to the container. It comes after everything
-//! else: until then, resolving goes by what the inspect says.
+//! else, and may be held back, so that many changes cost one reading: until then, resolving goes by what the inspect
+//! says.
 
 use std::sync::Arc;
 
@@ -20,6 +21,16 @@ impl Tracker {
         if worth == Worth::Fresh && self.reads_hosts(id) {
             self.put_hosts(id, found.map(Arc::new));
         }
+    }
+
+    /// Whether there are files to be read.
+    pub fn has_files(&self) -> bool {
+        self.queue.has_late()
+    }
+
+    /// Keeps files from being read, or lets them.
+    pub fn hold_files(&mut self, hold: bool) {
+        self.queue.hold_late(hold);
     }
 
     /// Whether the view of anybody watched begins with this container's hosts file.

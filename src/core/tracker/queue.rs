@@ -55,6 +55,7 @@ pub(super) struct Queue {
     slow: VecDeque<Fetch>,
     /// Has time until there is nothing else: older engines take 60 ms for a file.
     late: VecDeque<Fetch>,
+    late_held: bool,
     retries: BTreeSet<(Instant, Fetch)>,
     /// Fetches whose first outcome is awaited before the picture counts as complete.
     awaited: BTreeSet<Fetch>,
@@ -95,11 +96,25 @@ impl Queue {
     pub(super) fn next(&mut self, if_slow_may: bool) -> Option<Fetch> {
         let quick = self.quick.pop_front();
         let fetch = match quick {
-            None if if_slow_may => self.slow.pop_front().or_else(|| self.late.pop_front()),
+            None if if_slow_may => self.slow.pop_front().or_else(|| self.next_late()),
             quick => quick,
         }?;
         self.stages.insert(fetch.clone(), Stage::InFlight);
         Some(fetch)
+    }
+
+    fn next_late(&mut self) -> Option<Fetch> {
+        (!self.late_held).then(|| self.late.pop_front()).flatten()
+    }
+
+    /// Whether there is something that may come late.
+    pub(super) fn has_late(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// Keeps back what may come late, or lets it go.
+    pub(super) fn hold_late(&mut self, hold: bool) {
+        self.late_held = hold;
     }
 
     fn lane(&mut self, fetch: &Fetch) -> &mut VecDeque<Fetch> {

@@ -9,6 +9,8 @@ pub struct Pace {
     pub check_every: Duration,
     /// How long after a check that found something an event may still come, before the stream counts as dead: 2 s.
     pub silence: Duration,
+    /// How long files of a container that has changed are not read, for it may change again: 1 s.
+    pub settle: Duration,
     /// How often the engine is asked whether it is there: 5 s.
     pub ping_every: Duration,
     /// First pause between attempts to reach the engine: 100 ms.
@@ -22,6 +24,7 @@ impl Default for Pace {
         Self {
             check_every: Duration::from_secs(30),
             silence: Duration::from_secs(2),
+            settle: Duration::from_secs(1),
             ping_every: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(5),

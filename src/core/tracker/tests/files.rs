@@ -64,6 +64,25 @@ fn a_file_is_read_again_when_its_container_joins_and_leaves() {
 }
 
 #[test]
+fn a_file_that_is_held_back_is_read_once_for_many_changes() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    tracker.hold_files(true);
+    for time in 1..4 {
+        engine.connect("web", "other");
+        observe(&mut tracker, time * 2, connected("web", "other"));
+        assert_eq!(fetches(&mut tracker, &engine).pop(), Some(inspect("web")));
+        engine.disconnect("web", "other");
+        observe(&mut tracker, time * 2 + 1, disconnected("web", "other"));
+        assert_eq!(fetches(&mut tracker, &engine), []);
+    }
+    assert!(tracker.has_files());
+    tracker.hold_files(false);
+    assert_eq!(fetches(&mut tracker, &engine), [hosts("web")]);
+    assert!(!tracker.has_files());
+}
+
+#[test]
 fn a_lender_has_its_file_read_as_long_as_it_lends() {
     let mut engine = shop();
     let mut tracker = engine.fresh();

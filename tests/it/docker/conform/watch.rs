@@ -1,6 +1,7 @@
 //! dockline's map of the laboratory, as its watcher keeps it: no listener, no tunnel.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dockline::core::engine_state::EngineState;
 use dockline::core::label::Selector;
@@ -38,7 +39,11 @@ impl Watch {
         let tracker = Tracker::new(Selector::new(lab.name.parse().unwrap()));
         let (map_tx, map) = watch::channel(Arc::default());
         let (engine_tx, engine) = watch::channel(EngineState::default());
-        let watcher = Watcher::new(client, tracker, Pace::default(), map_tx, engine_tx);
+        let pace = Pace {
+            settle: Duration::ZERO,
+            ..Pace::default()
+        };
+        let watcher = Watcher::new(client, tracker, pace, map_tx, engine_tx);
         let mut task = JoinSet::new();
         task.spawn(watcher.run(CancellationToken::new()));
         Self {
