@@ -5,7 +5,7 @@
 //! network that a watched container is on. What is in neither is for somebody else to answer
 //! ([`Status::Forward`]) or does not exist ([`Status::NotFound`]): a name of one label never leaves the machine.
 //!
-//! [`explain`] goes the same way to the end, and tells what else it came by.
+//! [`explain()`] goes the same way to the end, and tells what else it came by.
 
 mod ambiguous;
 mod explain;
