@@ -25,9 +25,10 @@ use crate::docker::Client;
 
 /// How long a tunnel that is up may stay unseen in the map before it counts as gone.
 const UNSEEN: Duration = Duration::from_secs(5);
-/// First and longest pause between attempts to bring the tunnel up.
+/// First and longest pause between attempts to bring the tunnel up. A busy engine may take seconds to remove a home that
+/// somebody took away, and so long shows it and refuses it: nobody should wait much longer for the next attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// For the last round of leaving and removing.
 const FAREWELL: Duration = Duration::from_secs(20);
 

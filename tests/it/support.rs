@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use process::{Cost, Serve, raise_file_limit, signal};
 
 /// For what takes milliseconds on a quiet machine: a failure, not a measure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The image that `cargo xtask` puts into every engine: static busybox and nothing else.
 pub(crate) const IMAGE: &str = "dockline-fixture:latest";
 
