@@ -93,7 +93,15 @@ fn on_engines_alone(
         say("the tests that kill their engine are left out: it is not a private one");
         return Ok(());
     }
-    let alone = ["--test", "it", "--", "--ignored", "--test-threads=1"];
+    // The whole workspace, as before, so that nothing is built with other features a second time.
+    let alone = [
+        "--workspace",
+        "--test",
+        "it",
+        "--",
+        "--ignored",
+        "--test-threads=1",
+    ];
     cargo_test(shell, workspace, setup, &alone, args)
 }
 

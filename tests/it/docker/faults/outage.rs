@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
@@ -38,15 +38,25 @@ impl Daemon {
         }
     }
 
-    /// As the kernel does when memory runs out. What it started lives on.
+    /// As the kernel does when memory runs out. Its own containerd ends with it; the shims of containers live on.
     async fn kill(&self) {
         signal(self.pid, Signal::KILL);
-        eventually("the daemon's end", async || {
-            words(self.pid, "cmdline").is_empty().then_some(())
-        })
-        .await;
-        // Until its parent has looked, a daemon would take what is left of this one for a daemon that runs.
-        fs::remove_file(self.flag("--pidfile=")).unwrap();
+        let exec_root = Path::new(self.flag("--exec-root="));
+        let pid_files = [
+            PathBuf::from(self.flag("--pidfile=")),
+            exec_root.join("containerd/containerd.pid"),
+        ];
+        for file in pid_files.iter().filter(|file| file.exists()) {
+            let pid = fs::read_to_string(file).unwrap();
+            let pid = pid.trim().parse().unwrap();
+            eventually("the killed program's end", async || {
+                words(pid, "cmdline").is_empty().then_some(())
+            })
+            .await;
+            // A first process that never waits for orphans keeps what is left of it listed for ever, and the next
+            // daemon would take that for a program that runs.
+            fs::remove_file(file).unwrap();
+        }
     }
 
     fn flag(&self, name: &str) -> &str {
