@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
@@ -28,6 +30,16 @@ pub struct Config {
     pub gateway_password: Option<Password>,
     /// The way out for what is not a container's.
     pub upstream: Upstream,
+    /// Where the API proxy listens, if not in the instance's folder.
+    pub api_socket: Option<PathBuf>,
+    /// Where it listens over TCP as well.
+    pub api_tcp: Option<SocketAddr>,
+    /// The interceptor's certificates, in PEM.
+    pub ca: Option<Bytes>,
+    /// Whether containers that were created elsewhere may be started in an intercepted shell.
+    pub foreign_allowed: bool,
+    /// Whether requests of containers to their own loopback are intercepted.
+    pub intercept_loopback: bool,
     /// Where the control API listens over TCP.
     pub http: SocketAddr,
     /// An image for the tunnel instead of the built-in one.

@@ -5,17 +5,20 @@
 //!
 //! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
-//! [`membership`].
+//! [`membership`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`].
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod api;
 pub mod engine_state;
 pub mod hosts_file;
 pub mod id;
+pub mod inject;
 pub mod inventory;
 pub mod label;
 pub mod map;
 pub mod membership;
 pub mod resolve;
+pub mod rewrite;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -6,6 +6,7 @@
 pub mod client;
 mod context;
 mod convert;
+pub mod dial;
 pub mod endpoint;
 mod error;
 pub mod watcher;

@@ -18,7 +18,6 @@ mod error;
 mod hint;
 mod http;
 mod password;
-mod relay;
 mod sniff;
 mod socket;
 mod socks5;

@@ -29,6 +29,7 @@
 //! | [`dns`] | names over UDP and TCP | what they mean ([`core::resolve`]) |
 //! | [`tunnel`] | the tunnel's image, container, home and memberships | which networks ([`core::membership`]); its program is `tunnel-image/` |
 //! | [`gateway`] | the proxy that interceptors use as their upstream | where to ([`core::route`]) |
+//! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
 //! | [`cli`], [`config`] | flags and environment into settings; the commands | |
 //! | [`service`] | binds, starts, watches and stops all of them | |
@@ -58,9 +59,13 @@ pub mod tunnel;
 
 pub mod gateway;
 
+pub mod api_proxy;
+
 pub mod control;
 
 pub mod service;
+
+mod relay;
 
 pub mod cli;
 pub mod config;

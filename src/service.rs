@@ -9,11 +9,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api_proxy::{self, ApiProxy};
 use crate::config::Config;
 use crate::control::report::{Beyond, Forward};
 use crate::control::{Addresses, Control, Sources};
 use crate::core::engine_state::EngineState;
 use crate::core::map::NetworkMap;
+use crate::core::membership::Leases;
 use crate::core::tracker::Tracker;
 use crate::core::tunnel_state::TunnelState;
 use crate::dns::{Dns, Forwarder};
@@ -32,6 +34,7 @@ pub struct Service {
     dns: Dns,
     gateway: Gateway,
     control: Control,
+    api: ApiProxy,
     _lock: Lock,
 }
 
@@ -49,11 +52,18 @@ impl Service {
         let control = Control::bind(config.http, &socket)
             .await
             .with_context(|| control_taken(config.http, &socket))?;
+        let api_socket = config.api_socket.clone();
+        let api_socket = api_socket.unwrap_or_else(|| api_proxy::socket(&dir));
+        let api = ApiProxy::bind(api_socket.clone(), config.api_tcp)
+            .await
+            .with_context(|| api_taken(&config, &api_socket))?;
         let addresses = Addresses {
             dns: dns.local_addr(),
             gateway: gateway.local_addr(),
             http: control.http_addr()?,
             control: socket,
+            api: api_socket,
+            api_tcp: api.tcp_addr()?,
         };
         config.upstream.refuse_loops(&addresses.own())?;
         Ok(Self {
@@ -63,6 +73,7 @@ impl Service {
             dns,
             gateway,
             control,
+            api,
             _lock: lock,
         })
     }
@@ -81,6 +92,7 @@ impl Service {
             dns,
             gateway,
             control,
+            api,
             _lock,
         } = self;
         // From the watcher to everybody.
@@ -88,6 +100,8 @@ impl Service {
         let (engine_tx, engine_rx) = watch::channel(EngineState::default());
         // From the tunnel's driver to gateway and control.
         let (tunnel_tx, tunnel_rx) = watch::channel(TunnelState::default());
+        // From the API proxy to the tunnel's driver.
+        let (leases_tx, leases_rx) = watch::channel(Leases::default());
 
         let forwarder = Forwarder::new(config.dns_forward, addresses.dns);
         let sources = Sources {
@@ -98,6 +112,19 @@ impl Service {
             engine: engine_rx.clone(),
             tunnel: tunnel_rx.clone(),
             forward: forward(forwarder.clone()),
+        };
+        let api_view = api_proxy::View {
+            map: map_rx.clone(),
+            tunnel: tunnel_rx.clone(),
+            leases: leases_tx,
+            client: client.clone(),
+        };
+        let api_config = api_proxy::Config {
+            instance: config.selector.instance.clone(),
+            endpoint: config.endpoint,
+            ca: config.ca,
+            foreign_allowed: config.foreign_allowed,
+            intercept_loopback: config.intercept_loopback,
         };
         let view = gateway::View {
             map: map_rx.clone(),
@@ -122,6 +149,7 @@ impl Service {
             image: config.tunnel_image,
             engine: engine_rx,
             map: map_rx.clone(),
+            leases: leases_rx,
         };
 
         // What others use ends first; then what keeps it working.
@@ -142,6 +170,11 @@ impl Service {
             let ended = control.run(sources, token).await;
             (Part::Control, ended.map(|()| None).map_err(Into::into))
         });
+        let token = stop.clone();
+        parts.spawn(async move {
+            api.run(api_view, api_config, token).await;
+            (Part::ApiProxy, Ok(None))
+        });
         let token = retire.clone();
         parts.spawn(async move {
             watcher.run(token).await;
@@ -159,6 +192,7 @@ enum Part {
     Dns,
     Gateway,
     Control,
+    ApiProxy,
     Watcher,
     Tunnel,
 }
@@ -166,7 +200,10 @@ enum Part {
 impl Part {
     /// Whether it is there for others, and so ends before what it relies on.
     fn is_front(self) -> bool {
-        matches!(self, Self::Dns | Self::Gateway | Self::Control)
+        matches!(
+            self,
+            Self::Dns | Self::Gateway | Self::Control | Self::ApiProxy
+        )
     }
 }
 
@@ -178,7 +215,7 @@ async fn supervise(
     stop: CancellationToken,
     retire: CancellationToken,
 ) -> anyhow::Result<Option<Leftover>> {
-    let mut fronts = 3;
+    let mut fronts = 4;
     let mut outcome = Ok(());
     let mut leftover = None;
     while let Some(ended) = parts.join_next().await {
@@ -227,6 +264,17 @@ fn forward(forwarder: Forwarder) -> Forward {
 
 fn taken(flag: &str, address: SocketAddr) -> String {
     format!("listen on {address}; choose another address with {flag}, or port 0 for any")
+}
+
+fn api_taken(config: &Config, socket: &Path) -> String {
+    let port = config
+        .api_tcp
+        .map(|address| format!("{}; ", taken("--api-tcp", address)));
+    format!(
+        "{}make {} usable, or choose another path with --api-socket",
+        port.unwrap_or_default(),
+        socket.display()
+    )
 }
 
 fn control_taken(http: SocketAddr, socket: &Path) -> String {

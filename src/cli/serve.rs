@@ -1,9 +1,14 @@
 //! `dockline serve`
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +35,27 @@ pub(super) struct Flags {
     /// Where the control API listens, read-only [default: 127.0.0.1:8791; any port for other instances]
     #[arg(long, env = "DOCKLINE_HTTP", value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Where the Docker API for intercepted clients listens [default: docker.sock in the instance's folder]
+    #[arg(long, env = "DOCKLINE_API_SOCKET", value_name = "PATH")]
+    api_socket: Option<PathBuf>,
+    /// Let it listen on this loopback port as well
+    #[arg(long, env = "DOCKLINE_API_TCP", value_name = "ADDR")]
+    api_tcp: Option<SocketAddr>,
+    /// The interceptor's CA certificate, PEM, for containers to trust
+    #[arg(long, env = "DOCKLINE_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// What becomes of containers that were created elsewhere and are started in an intercepted shell
+    #[arg(
+        long,
+        env = "DOCKLINE_FOREIGN",
+        value_enum,
+        default_value = "refuse",
+        value_name = "WHAT"
+    )]
+    foreign: Foreign,
+    /// Intercept what containers ask of their own loopback, too
+    #[arg(long, env = "DOCKLINE_INTERCEPT_LOOPBACK")]
+    intercept_loopback: bool,
     /// Who answers for names that are no container's: `system`, `none`, or addresses separated by commas
     #[arg(
         long,
@@ -85,6 +111,15 @@ pub(super) struct Flags {
         value_name = "FILTER"
     )]
     log: String,
+}
+
+/// What becomes of containers that were created elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Foreign {
+    /// They are not started: they would not be intercepted.
+    Refuse,
+    /// They are started as they are.
+    Allow,
 }
 
 /// The form of log lines.
@@ -159,6 +194,11 @@ fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
         dns_forward: flags.dns_forward,
         gateway_password: flags.gateway_password.as_deref().map(Password::new),
         upstream: upstream(flags.upstream_proxy.as_deref())?,
+        api_socket: flags.api_socket,
+        api_tcp: flags.api_tcp,
+        ca: flags.ca.as_deref().map(certificates).transpose()?,
+        foreign_allowed: flags.foreign == Foreign::Allow,
+        intercept_loopback: flags.intercept_loopback,
         tunnel_image: flags.tunnel_image,
         runtime_dir: places.into_iter().next().unwrap_or_default(),
         selector: Selector {
@@ -167,6 +207,35 @@ fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
             all: flags.all,
         },
     })
+}
+
+/// The certificates of a file, and nothing else of it: a private key must never enter a container.
+fn certificates(path: &Path) -> Result<Bytes, Failure> {
+    let usage = |reason: String| {
+        let path = path.display();
+        Failure::Usage(anyhow::anyhow!("--ca {path}: {reason}"))
+    };
+    let text = std::fs::read(path).map_err(|error| usage(error.to_string()))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| usage(error.to_string()))?;
+    if found.is_empty() {
+        return Err(usage(
+            "it holds no certificate in PEM (BEGIN CERTIFICATE)".to_owned(),
+        ));
+    }
+    let pem = found.iter().map(|certificate| {
+        let text = STANDARD.encode(certificate);
+        let lines: Vec<_> = text
+            .as_bytes()
+            .chunks(64)
+            .map(String::from_utf8_lossy)
+            .collect();
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            lines.join("\n")
+        )
+    });
+    Ok(pem.collect::<String>().into())
 }
 
 /// A label without a name would match nothing, silently.
@@ -189,6 +258,7 @@ fn refuse_strangers(flags: &Flags) -> Result<(), Failure> {
         ("--dns", flags.dns),
         ("--gateway", flags.gateway),
         ("--http", flags.http),
+        ("--api-tcp", flags.api_tcp),
     ];
     for (flag, address) in listeners {
         if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {

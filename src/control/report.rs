@@ -39,12 +39,17 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// The control socket.
     pub control: PathBuf,
+    /// The API proxy's socket.
+    pub api: PathBuf,
+    /// The API proxy over TCP, if it is there.
+    pub api_tcp: Option<SocketAddr>,
 }
 
 impl Addresses {
     /// Those that a connection must not be sent to: it would come back.
     pub fn own(&self) -> OwnAddresses {
-        [self.dns, self.gateway, self.http].into()
+        let always = [self.dns, self.gateway, self.http];
+        always.into_iter().chain(self.api_tcp).collect()
     }
 }
 
@@ -96,7 +101,7 @@ impl Sources {
             instance: self.instance.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: self.is_ready(),
-            api_socket: None,
+            api_socket: Some(format!("unix://{}", self.addresses.api.display())),
             dns: self.addresses.dns.to_string(),
             gateway: self.addresses.gateway.to_string(),
             http: self.addresses.http.to_string(),

@@ -12,6 +12,12 @@ pub const ROLE: &str = "dockline.role";
 pub const ENABLE: &str = "dockline.enable";
 /// On injected containers: what injection replaced.
 pub const UNDO: &str = "dockline.undo";
+/// On injected containers: the SHA-256 of the authority that they trust.
+pub const CA: &str = "dockline.ca";
+/// On a container that took another's place: that one's id.
+pub const REPLACES: &str = "dockline.replaces";
+/// On what compose makes: what of its configuration decides whether it is made anew.
+pub const COMPOSE_HASH: &str = "com.docker.compose.config-hash";
 /// On what compose makes: the project.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// On what compose makes: the service, whose containers are replicas of one another.
@@ -20,9 +26,31 @@ pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 pub const ROLE_TUNNEL: &str = "tunnel";
 /// [`ROLE`] of the home network.
 pub const ROLE_HOME: &str = "home";
+/// [`ROLE`] of the volumes with injected files.
+pub const ROLE_DATA: &str = "data";
+/// [`ROLE`] of what is there to ask the engine something, and goes at once.
+pub const ROLE_PROBE: &str = "probe";
 
 /// Labels of a container, a network or an image.
 pub type Labels = BTreeMap<String, String>;
+
+/// The compose hash of a container that `instance` injects: outside its shells, compose sees another configuration.
+pub fn injected_hash(hash: &str, instance: &Instance) -> String {
+    format!("{hash}+dockline:{instance}")
+}
+
+/// The compose hash that clients of the API proxy are told of a container with these labels, if it is another than the
+/// one there. Compose makes anew what has not the hash that it wants, so what is not intercepted becomes so by the next
+/// `up`; `injectable`: whether it would be.
+pub fn told_hash(labels: &Labels, instance: &Instance, injectable: bool) -> Option<String> {
+    let hash = labels.get(COMPOSE_HASH)?;
+    let own = labels.get(INSTANCE).is_some_and(|i| i == instance.as_str());
+    if own && labels.contains_key(UNDO) {
+        let plain = hash.strip_suffix(&injected_hash("", instance))?;
+        return Some(plain.to_owned());
+    }
+    (injectable && !labels.contains_key(REPLACES)).then(|| format!("{hash}+unintercepted"))
+}
 
 /// A label that must be there, with any value or with a given one: `--match LABEL[=VALUE]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

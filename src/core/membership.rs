@@ -5,12 +5,14 @@
 //! already looking whether the network is empty (measured: from then on the race cannot be won).
 
 mod attachment;
+mod leases;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
 pub use attachment::{Attachment, attachments};
+pub use leases::{Lease, Leases};
 
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Known, Network};
@@ -51,8 +53,11 @@ pub fn wanted(map: &NetworkMap) -> BTreeSet<NetworkId> {
 }
 
 /// What must be done so that the tunnel is on the wanted networks, its home, and no other.
-pub fn plan(map: &NetworkMap, home: &NetworkId) -> Plan {
-    let wanted = wanted(map);
+pub fn plan(map: &NetworkMap, home: &NetworkId, leases: &Leases) -> Plan {
+    let mut wanted = wanted(map);
+    let leased = leases.joins().filter(|id| is_open(map, id));
+    wanted.extend(leased.cloned());
+    wanted.retain(|id| !leases.lets_go(id));
     let joined: BTreeSet<_> = map.joined().cloned().collect();
     let given_up = joined
         .difference(&wanted)
@@ -61,6 +66,12 @@ pub fn plan(map: &NetworkMap, home: &NetworkId) -> Plan {
         leave: given_up.cloned().collect(),
         join: wanted.difference(&joined).cloned().collect(),
     }
+}
+
+/// Whether the tunnel could be on that network.
+pub fn is_open(map: &NetworkMap, id: &NetworkId) -> bool {
+    let view = map.networks().get(id);
+    view.is_some_and(|view| obstacle(view.network()).is_none())
 }
 
 /// The default bridge is never left: it cannot be removed, so nobody waits for that, and what was told the tunnel's

@@ -7,6 +7,8 @@ mod files;
 mod images;
 mod labelled;
 mod networks;
+mod starting;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +21,7 @@ use futures_util::{Stream, StreamExt};
 pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
 pub use labelled::Labelled;
 pub use networks::NetworkSpec;
+pub use starting::{Startable, WantedNetwork};
 
 use super::{Endpoint, Error, convert};
 use crate::core::engine_state::EngineInfo;

@@ -23,13 +23,13 @@ pub use upstream::{Upstream, UpstreamError};
 use super::connections::{Connections, Entry};
 use super::deadlines::Deadlines;
 use super::error::{Error, Kind};
-use super::relay::End;
 use super::{View, socket};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{
     Destination, Host, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
 };
+use crate::relay::End;
 
 /// A wish for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

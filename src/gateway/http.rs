@@ -26,8 +26,8 @@ use tracing::{debug, trace};
 use super::Shared;
 use super::connections::Entry;
 use super::dial::{Call, Dialled};
-use super::relay::{End, relay};
 use crate::core::route::{Destination, Host};
+use crate::relay::{End, relay};
 use origin::Origin;
 use reply::{Body, Refusal};
 

@@ -18,9 +18,9 @@ use tracing::{debug, trace};
 
 use super::Shared;
 use super::dial::{Call, Dialled};
-use super::relay::{End, relay};
 use super::sniff::part;
 use crate::core::route::{Destination, Host};
+use crate::relay::{End, relay};
 
 /// Holds any greeting, password and request, so that a client that sends all at once is read at once.
 const HANDSHAKE_BUFFER: usize = 1_024;

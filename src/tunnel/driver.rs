@@ -19,7 +19,7 @@ use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::inventory::Known;
 use crate::core::label;
 use crate::core::map::NetworkMap;
-use crate::core::membership;
+use crate::core::membership::{self, Leases};
 use crate::core::tunnel_state::{Stage, TunnelState};
 use crate::docker::Client;
 
@@ -45,6 +45,8 @@ pub struct Driver {
     pub engine: watch::Receiver<EngineState>,
     /// From the watcher.
     pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// From the API proxy.
+    pub leases: watch::Receiver<Leases>,
 }
 
 /// What stays in the engine when the service ends, because containers depend on it.
@@ -158,7 +160,10 @@ impl Driver {
                 _ => {}
             }
             if incarnation.is_some() {
-                let plan = membership::plan(&map, &tunnel.home);
+                let plan = {
+                    let leases = self.leases.borrow_and_update();
+                    membership::plan(&map, &tunnel.home, &leases)
+                };
                 operations.start(&plan, self, &map, &tunnel.id);
                 state.send_if_modified(|s| operations.report(&map, s));
             }
@@ -166,6 +171,7 @@ impl Driver {
             let wake = operations.next_wake().into_iter().chain(unseen).min();
             tokio::select! {
                 changed = self.map.changed() => if changed.is_err() { return },
+                changed = self.leases.changed() => if changed.is_err() { return },
                 () = operations.next_done() => {}
                 () = sleep_until(wake) => {}
             }

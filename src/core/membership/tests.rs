@@ -6,7 +6,7 @@ use crate::core::sample::{map, network_id};
 /// What a plan does, as `-left +joined`.
 fn check(text: &str, expected: &str) {
     let name = |id: &NetworkId| id.as_str().trim_start_matches("id-of-").to_owned();
-    let Plan { leave, join } = plan(&map(text), &network_id("home"));
+    let Plan { leave, join } = plan(&map(text), &network_id("home"), &Leases::default());
     let left = leave.iter().map(|id| format!("-{}", name(id)));
     let joined = join.iter().map(|id| format!("+{}", name(id)));
     let found: Vec<_> = left.chain(joined).collect();
@@ -177,7 +177,7 @@ proptest! {
         }
         let before = map(&format!("{text}run t tunnel home=10.9.0.2{on}"));
         let home = network_id("home");
-        let plan = plan(&before, &home);
+        let plan = plan(&before, &home, &Leases::default());
         let mut now: BTreeSet<_> = before.joined().cloned().collect();
         plan.leave.iter().for_each(|id| assert!(now.remove(id)));
         plan.join.iter().for_each(|id| assert!(now.insert(id.clone())));

@@ -21,7 +21,7 @@ pub struct Labelled {
 }
 
 #[expect(clippy::disallowed_types, reason = "bollard's own map")]
-fn label_filter(labels: &[&str]) -> std::collections::HashMap<String, Vec<String>> {
+pub(super) fn label_filter(labels: &[&str]) -> std::collections::HashMap<String, Vec<String>> {
     let wanted = labels.iter().map(|l| (*l).to_owned()).collect();
     [("label".to_owned(), wanted)].into_iter().collect()
 }

@@ -32,14 +32,14 @@ thread_local! {
 
 /// A stream, with what was read from it before the relay began.
 #[derive(Debug)]
-pub(super) struct End {
-    pub(super) stream: TcpStream,
-    pub(super) early: Bytes,
+pub(crate) struct End {
+    pub(crate) stream: TcpStream,
+    pub(crate) early: Bytes,
 }
 
 /// Relays between two connections to the end. Unless both directions end by themselves, both connections are reset,
 /// even if the relay is dropped: what was cut off must not look complete.
-pub(super) async fn relay(client: End, target: End) -> io::Result<()> {
+pub(crate) async fn relay(client: End, target: End) -> io::Result<()> {
     let mut pair = Pair {
         client: client.stream,
         target: target.stream,
@@ -76,7 +76,12 @@ impl Drop for Pair {
 ///
 /// The end of one direction is passed on as a half-close, and the other goes on; the end of the other is left to the
 /// caller, who closes both. An error means that one of the streams is dead; what it had sent before has been delivered.
-async fn carry<C, T>(client: &mut C, target: &mut T, up: Bytes, down: Bytes) -> io::Result<()>
+pub(crate) async fn carry<C, T>(
+    client: &mut C,
+    target: &mut T,
+    up: Bytes,
+    down: Bytes,
+) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,

@@ -1,0 +1,140 @@
+//! The Docker API as intercepted clients see it: the engine's own, but that what they create is intercepted.
+//!
+//! ```text
+//! client ─► head ─► calls::decide ─┬─ refuse                       (an answer of ours)
+//!                    core::rewrite │
+//!                                  └─ pass, changed or not ─► exchange ─► engine
+//!                                                                │
+//!                                     request and answer at once, byte for byte, each way at its own pace
+//! ```
+//!
+//! What is not dockline's business passes as the very bytes, and what becomes a stream stays one. A client has a
+//! connection to the engine of its own, so that the engine sees what it would see without us: requests in their order,
+//! half-closed and vanished clients.
+
+mod calls;
+mod conversation;
+mod exchange;
+mod framing;
+mod head;
+mod inbound;
+mod leases;
+mod listen;
+mod reply;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use listen::ApiProxy;
+
+use crate::core::id::Instance;
+use crate::core::map::NetworkMap;
+use crate::core::membership::Leases;
+use crate::core::tunnel_state::TunnelState;
+use crate::docker::{Client, Endpoint};
+
+/// For the tunnel's image to be there: it is imported as soon as the service is connected.
+const IMAGE: Duration = Duration::from_secs(10);
+
+/// What the API proxy reads, and where it says what it needs.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// From the watcher.
+    pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// From the tunnel's driver.
+    pub tunnel: watch::Receiver<TunnelState>,
+    /// To the tunnel's driver.
+    pub leases: watch::Sender<Leases>,
+    /// For questions of its own to the engine.
+    pub client: Client,
+}
+
+/// How it behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose containers it makes.
+    pub instance: Instance,
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// The certificates that injected containers are given, in PEM.
+    pub ca: Option<Bytes>,
+    /// Whether containers that were created elsewhere may be started.
+    pub foreign_allowed: bool,
+    /// Whether requests of containers to themselves are intercepted.
+    pub intercept_loopback: bool,
+}
+
+/// What all its connections share.
+#[derive(Debug)]
+struct Shared {
+    instance: Instance,
+    endpoint: Endpoint,
+    client: Client,
+    map: watch::Receiver<Arc<NetworkMap>>,
+    tunnel: watch::Receiver<TunnelState>,
+    leases: watch::Sender<Leases>,
+    files: calls::Files,
+    foreign_allowed: bool,
+    intercept_loopback: bool,
+    /// Its own socket.
+    socket: PathBuf,
+    tasks: TaskTracker,
+    /// No more patience: every task ends at once.
+    cut: CancellationToken,
+    /// No more requests.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// Starts a task that [`ApiProxy::run`] waits for.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            cut.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    fn map(&self) -> Arc<NetworkMap> {
+        Arc::clone(&self.map.borrow())
+    }
+
+    /// Waits until something holds for the map, for so long at most; whether it does.
+    async fn until(&self, deadline: Duration, mut holds: impl FnMut(&NetworkMap) -> bool) -> bool {
+        let mut map = self.map.clone();
+        let waited = tokio::time::timeout(deadline, map.wait_for(|map| holds(map)));
+        let held = waited.await;
+        held.is_ok_and(|held| held.is_ok())
+    }
+
+    /// The socket of this proxy, and the engine's own where containers would have to mount that: on the engine's machine.
+    fn sockets(&self) -> Option<(&str, &str)> {
+        let own = self.socket.to_str()?;
+        let here = self.tunnel.borrow().engine_is_here;
+        match &self.endpoint {
+            Endpoint::Unix(path) if here => Some((own, path.to_str()?)),
+            Endpoint::Unix(_) | Endpoint::Pipe(_) | Endpoint::Tcp(_) | Endpoint::Tls(..) => {
+                Some((own, "/var/run/docker.sock"))
+            }
+        }
+    }
+
+    /// An image of ours, for a container that is never started.
+    async fn tunnel_image(&self) -> String {
+        let mut tunnel = self.tunnel.clone();
+        let known = tokio::time::timeout(IMAGE, tunnel.wait_for(|state| state.image.is_some()));
+        let state = known.await;
+        let image = state.ok().and_then(|state| state.ok()?.image.clone());
+        image.unwrap_or_default()
+    }
+}
+
+/// Where clients find the API proxy of the instance whose folder that is.
+pub fn socket(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("docker.sock")
+}

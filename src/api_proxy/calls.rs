@@ -1,0 +1,130 @@
+//! What is done about each call: what passes, what is changed, what waits, what is refused.
+//!
+//! What cannot be found out is not held against the client: its call passes, and the log says why.
+
+mod create;
+mod files;
+mod network;
+mod start;
+
+use tracing::debug;
+
+use super::Shared;
+use super::exchange::{Rewrite, Rule};
+use super::head::RequestHead;
+use super::leases::Held;
+use crate::core::api::{ApiCall, parameter};
+use crate::core::rewrite::list::{Shown, hashes_in};
+use crate::core::rewrite::network::inspect;
+
+pub(super) use files::Files;
+
+/// How a call goes on.
+pub(super) struct Forward {
+    pub(super) change: Change,
+    /// What is done with its answer.
+    pub(super) rule: Rule,
+    /// What is asked of the tunnel until the call has been answered.
+    pub(super) held: Option<Held>,
+}
+
+/// What of the request is changed.
+pub(super) enum Change {
+    Nothing,
+    Body(Vec<u8>),
+    Target(String),
+}
+
+/// A call that does not go on.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) reason: String,
+}
+
+impl Forward {
+    fn as_it_came() -> Self {
+        Self::by(Rule::AsItCame)
+    }
+
+    fn by(rule: Rule) -> Self {
+        Self {
+            change: Change::Nothing,
+            rule,
+            held: None,
+        }
+    }
+}
+
+/// Decides about a call. `body`: what the request carries, where [`ApiCall::CreateContainer`] wants it.
+pub(super) async fn decide(
+    shared: &Shared,
+    call: &ApiCall,
+    head: &RequestHead,
+    body: Option<&[u8]>,
+) -> Result<Forward, Refusal> {
+    match call {
+        ApiCall::Ping => {
+            let instance = shared.instance.to_string();
+            Ok(Forward::by(Rule::Line("Dockline-Instance", instance)))
+        }
+        ApiCall::CreateContainer => {
+            create::decide(shared, &head.target, body.unwrap_or_default()).await
+        }
+        ApiCall::StartContainer(reference) => start::decide(shared, reference).await,
+        ApiCall::ListContainers => Ok(list(shared, head)),
+        ApiCall::InspectContainer(_) => {
+            let shown = shown(shared);
+            Ok(Forward::by(body_rule(move |answer| shown.inspect(answer))))
+        }
+        ApiCall::InspectNetwork(_) => {
+            let map = shared.map();
+            let hidden =
+                move |id: &str| map.tunnel().is_some_and(|t| t.container.id.as_str() == id);
+            Ok(Forward::by(body_rule(move |answer| {
+                inspect(answer, &hidden)
+            })))
+        }
+        ApiCall::RemoveNetwork(reference) => Ok(network::remove(shared, reference).await),
+        ApiCall::PruneNetworks => {
+            network::prune(shared).await;
+            Ok(Forward::as_it_came())
+        }
+        ApiCall::Hijack | ApiCall::Other => Ok(Forward::as_it_came()),
+    }
+}
+
+fn shown(shared: &Shared) -> Shown {
+    Shown::new(shared.instance.clone(), shared.foreign_allowed)
+}
+
+fn list(shared: &Shared, head: &RequestHead) -> Forward {
+    let mut shown = shown(shared);
+    let mut change = Change::Nothing;
+    let filters = parameter(&head.target, "filters");
+    if let Some((filters, hashes)) = filters.and_then(|filters| hashes_in(&filters)) {
+        shown.hashes = hashes;
+        change = match crate::core::api::with_parameter(&head.target, "filters", &filters) {
+            Some(target) => Change::Target(target),
+            None => Change::Nothing,
+        };
+    }
+    Forward {
+        change,
+        rule: body_rule(move |answer| shown.list(answer)),
+        held: None,
+    }
+}
+
+/// What is not understood passes as it is.
+fn body_rule(
+    rewrite: impl Fn(&[u8]) -> serde_json::Result<Option<Vec<u8>>> + Send + Sync + 'static,
+) -> Rule {
+    let rewrite: Rewrite = Box::new(move |answer| {
+        rewrite(answer).unwrap_or_else(|error| {
+            debug!(%error, "an answer of the engine is not understood; it passes as it is");
+            None
+        })
+    });
+    Rule::Body(rewrite)
+}

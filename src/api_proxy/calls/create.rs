@@ -1,0 +1,129 @@
+//! A container that is to be created becomes an intercepted one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::{Change, Forward, Refusal, Rule};
+use crate::api_proxy::Shared;
+use crate::api_proxy::leases::Held;
+use crate::core::api::parameter;
+use crate::core::id::NetworkId;
+use crate::core::inject::{Attached, ENTRY_PORT, Entry, Injection};
+use crate::core::map::NetworkMap;
+use crate::core::membership::Lease;
+use crate::core::rewrite::create::Create;
+
+/// For the tunnel to be up, and on the default bridge: a service that has just been started makes it first.
+const ADDRESS: Duration = Duration::from_secs(10);
+
+pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result<Forward, Refusal> {
+    let mut create = match Create::read(body) {
+        Ok(create) => create,
+        Err(error) => {
+            debug!(%error, "a container's configuration is not understood; it passes as it is");
+            return Ok(Forward::as_it_came());
+        }
+    };
+    if let Some((own, engines)) = shared.sockets() {
+        create.replace_socket(own, engines);
+    }
+    let name = parameter(target, "name");
+    let platform = parameter(target, "platform");
+    match create.injectable(name.as_deref(), platform.as_deref(), &shared.instance) {
+        Ok(()) => inject(shared, &mut create).await?,
+        Err(exempt) => debug!(name, ?exempt, "a container is left alone"),
+    }
+    let change = create.into_body().unwrap_or_else(|error| {
+        warn!(%error, "a container's configuration passes as it is");
+        None
+    });
+    Ok(Forward {
+        change: change.map_or(Change::Nothing, Change::Body),
+        rule: Rule::AsItCame,
+        held: None,
+    })
+}
+
+async fn inject(shared: &Shared, create: &mut Create) -> Result<(), Refusal> {
+    let environment = match shared.client.image_environment(create.image()).await {
+        Ok(environment) => environment,
+        Err(error) => {
+            warn!(%error, image = create.image(), "an image's variables are not known");
+            Vec::new()
+        }
+    };
+    let injection = Injection {
+        instance: shared.instance.clone(),
+        entry: entry(shared, create.attached()).await?,
+        authority: shared
+            .files
+            .authority(&shared.client, shared)
+            .await
+            .map_err(|error| unready(&format!("the CA could not be put into a volume: {error}")))?,
+        intercept_loopback: shared.intercept_loopback,
+    };
+    let injected = create.inject(&injection, &environment);
+    injected.map_err(|error| unready(&error.to_string()))
+}
+
+/// A container that silently was not intercepted would be worse than none.
+fn unready(problem: &str) -> Refusal {
+    Refusal {
+        status: 503,
+        reason: format!(
+            "dockline: the container would not be intercepted: {problem}; see `dockline status`, or create it \
+             unintercepted after `eval \"$(dockline env --unset)\"`"
+        ),
+    }
+}
+
+/// How the container will reach the tunnel's entry.
+async fn entry(shared: &Shared, attached: Attached) -> Result<Entry, Refusal> {
+    let attached = match attached {
+        // Whoever lends has no lender itself: the engine refuses that.
+        Attached::Like(other) => match shared.client.startable(&other).await {
+            Ok(Some(lender)) => Attached::of(&lender.mode),
+            // The engine will say what is wrong with it.
+            Ok(None) | Err(_) => Attached::Named,
+        },
+        attached => attached,
+    };
+    let home = shared.instance.home_name();
+    match attached {
+        Attached::Named | Attached::Like(_) => Ok(Entry::Name(shared.instance.clone())),
+        Attached::Host => address_on(shared, |map| network(map, |n| n.name == home)).await,
+        Attached::DefaultBridge => {
+            let bridge = |map: &NetworkMap| network(map, |n| n.default_bridge);
+            let leased = bridge(&shared.map());
+            let _held = Held::new(&shared.leases, leased, Lease::Join);
+            address_on(shared, bridge).await
+        }
+    }
+}
+
+fn network(
+    map: &NetworkMap,
+    is_meant: impl Fn(&crate::core::inventory::Network) -> bool,
+) -> Option<NetworkId> {
+    let mut views = map.networks().values();
+    let view = views.find(|view| is_meant(view.network()))?;
+    Some(view.network().id.clone())
+}
+
+/// The tunnel's address on a network, once it has one.
+async fn address_on(
+    shared: &Shared,
+    network: impl Fn(&NetworkMap) -> Option<NetworkId>,
+) -> Result<Entry, Refusal> {
+    let address = |map: &NetworkMap| {
+        let endpoint = map.tunnel()?.container.endpoint(&network(map)?)?;
+        endpoint.addresses().next()
+    };
+    shared.until(ADDRESS, |map| address(map).is_some()).await;
+    match address(&shared.map()) {
+        Some(address) => Ok(Entry::Address(SocketAddr::new(address, ENTRY_PORT))),
+        None => Err(unready("the tunnel has no address that it could reach")),
+    }
+}

@@ -1,0 +1,201 @@
+//! One client's connection: request after request, until it becomes a stream or ends.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tracing::{debug, trace};
+
+use super::calls::{self, Change, Forward};
+use super::exchange::{Outgoing, Side, Then, exchange, payload};
+use super::framing::Framing;
+use super::head::{Next, RequestHead};
+use super::{Shared, reply};
+use crate::core::api::ApiCall;
+use crate::docker::dial::{EngineStream, dial};
+use crate::relay::carry;
+
+/// Between two requests. Clients that keep connections open for longer open another without a word.
+const IDLE: Duration = Duration::from_secs(600);
+/// From the first byte of a head to its last.
+const HEAD: Duration = Duration::from_secs(30);
+/// For what a client still sends after it was answered.
+const LINGER: Duration = Duration::from_secs(2);
+/// The longest body that is read whole; a longer one is no container's configuration.
+const LONGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// Serves one client to the end.
+pub(super) async fn serve<C>(client: C, by_tcp: bool, shared: Arc<Shared>)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut conversation = Conversation {
+        client: Side::new(client),
+        engine: None,
+        by_tcp,
+        shared,
+    };
+    match conversation.converse().await {
+        Ok(Then::Stream) => conversation.stream().await,
+        Ok(Then::Next | Then::Close) => conversation.linger().await,
+        Err(error) => debug!(%error, "a client of the API proxy left early"),
+    }
+}
+
+struct Conversation<C> {
+    client: Side<C>,
+    engine: Option<Side<EngineStream>>,
+    /// Whoever can open a TCP connection here, a web page among them, is not yet a client.
+    by_tcp: bool,
+    shared: Arc<Shared>,
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
+    async fn converse(&mut self) -> io::Result<Then> {
+        loop {
+            let Some(head) = self.next_head().await? else {
+                return Ok(Then::Close);
+            };
+            let then = match head {
+                Next::Head(head) => self.answer(head).await?,
+                // What is not understood, HTTP/2 for one, is between the client and the engine.
+                Next::Opaque | Next::More if self.by_tcp => Then::Close,
+                Next::Opaque | Next::More => match self.reach("GET").await? {
+                    true => Then::Stream,
+                    false => Then::Close,
+                },
+            };
+            if then != Then::Next {
+                return Ok(then);
+            }
+        }
+    }
+
+    async fn next_head(&mut self) -> io::Result<Option<Next<RequestHead>>> {
+        self.client.inbound.rest();
+        let begins = timeout(IDLE, self.client.inbound.begins());
+        let begun = tokio::select! {
+            begun = begins => begun.unwrap_or(Ok(false))?,
+            () = self.shared.stop.cancelled() => false,
+        };
+        if !begun {
+            return Ok(None);
+        }
+        let head = timeout(HEAD, self.client.inbound.next(RequestHead::take)).await;
+        head.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn answer(&mut self, head: RequestHead) -> io::Result<Then> {
+        trace!(method = %head.method, target = %head.target, "API call");
+        if self.by_tcp && head.is_from_browser {
+            let reason = "dockline: this port is for Docker's clients, not for web pages";
+            return self.refuse(403, &head.method, reason).await;
+        }
+        let call = ApiCall::of(&head.method, &head.target);
+        let mut rest = head.body.clone();
+        let mut wire = Vec::new();
+        if call == ApiCall::CreateContainer {
+            if head.expects_continue {
+                self.client.outbound.write_all(reply::CONTINUE).await?;
+            }
+            let collected = self.client.inbound.collect(&mut rest, LONGEST_BODY).await;
+            wire = collected.map_err(io::Error::other)?;
+        }
+        // A body that is too long to be looked at passes as it is.
+        let body = rest.is_done().then(|| payload(head.body.clone(), &wire));
+        match calls::decide(&self.shared, &call, &head, body.as_deref()).await {
+            Ok(forward) => self.forward(&call, &head, wire, rest, forward).await,
+            Err(refusal) => {
+                self.refuse(refusal.status, &head.method, &refusal.reason)
+                    .await
+            }
+        }
+    }
+
+    /// Sends the request on. `wire`: what was read of its body; `rest`: what is still to come.
+    async fn forward(
+        &mut self,
+        call: &ApiCall,
+        head: &RequestHead,
+        wire: Vec<u8>,
+        rest: Framing,
+        forward: Forward,
+    ) -> io::Result<Then> {
+        if !self.reach(&head.method).await? {
+            return Ok(Then::Close);
+        }
+        let Some(engine) = &mut self.engine else {
+            return Ok(Then::Close);
+        };
+        let begin = match forward.change {
+            Change::Nothing if wire.is_empty() => head.bytes.clone(),
+            Change::Nothing => [&head.bytes[..], &wire].concat().into(),
+            Change::Body(body) => [&head.with_length(body.len())[..], &body].concat().into(),
+            Change::Target(target) => head.with_target(&target),
+        };
+        let request = Outgoing {
+            begin,
+            rest,
+            method: head.method.clone(),
+            hijacks: *call == ApiCall::Hijack,
+        };
+        let then = exchange(&mut self.client, engine, request, &forward.rule).await;
+        if let Some(held) = forward.held {
+            held.end(&self.shared);
+        }
+        Ok(then)
+    }
+
+    /// Makes sure that there is a connection to the engine; tells the client if there cannot be one.
+    async fn reach(&mut self, method: &str) -> io::Result<bool> {
+        if self
+            .engine
+            .as_mut()
+            .is_some_and(|engine| engine.inbound.is_quiet())
+        {
+            return Ok(true);
+        }
+        match dial(&self.shared.endpoint).await {
+            Ok(stream) => {
+                self.engine = Some(Side::new(stream));
+                Ok(true)
+            }
+            Err(error) => {
+                let reason = format!(
+                    "dockline: no engine answers at {}: {error}; start it, or see `dockline status`",
+                    self.shared.endpoint
+                );
+                self.refuse(503, method, &reason).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn refuse(&mut self, status: u16, method: &str, reason: &str) -> io::Result<Then> {
+        let answer = reply::error(status, method, reason);
+        self.client.outbound.write_all(&answer).await?;
+        Ok(Then::Close)
+    }
+
+    /// Both directions to the end, each on its own.
+    async fn stream(self) {
+        let Some(engine) = self.engine else {
+            return;
+        };
+        let (mut client, up) = self.client.into_parts();
+        let (mut engine, down) = engine.into_parts();
+        let ended = carry(&mut client, &mut engine, up, down).await;
+        trace!(?ended, "a stream of the API proxy ended");
+    }
+
+    /// Closes without cutting off what was said last: a client that still sends would lose it.
+    async fn linger(mut self) {
+        drop(self.engine);
+        if self.client.outbound.shutdown().await.is_ok() {
+            // Whether it ends by itself or not, this is the end.
+            let _ = timeout(LINGER, self.client.inbound.drain()).await;
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One request and its answer, in flight in both directions at once.
+
+use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tracing::debug;
+
+use super::framing::Framing;
+use super::head::{Next, ResponseHead};
+use super::inbound::{Broke, Inbound};
+
+/// The longest answer that is read whole; a longer one passes as it is.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Both halves of a side.
+#[derive(Debug)]
+pub(super) struct Side<S> {
+    pub(super) inbound: Inbound<S>,
+    pub(super) outbound: WriteHalf<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite> Side<S> {
+    pub(super) fn new(stream: S) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        Self {
+            inbound: Inbound::new(reader),
+            outbound: writer,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
+    /// The stream, with what was read of it and not yet passed on.
+    pub(super) fn into_parts(self) -> (S, Bytes) {
+        let (reader, ahead) = self.inbound.into_parts();
+        (reader.unsplit(self.outbound), ahead.freeze())
+    }
+}
+
+/// A request as it goes to the engine.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// The head, and what of the body is at hand.
+    pub(super) begin: Bytes,
+    /// What of the body is still to come from the client.
+    pub(super) rest: Framing,
+    pub(super) method: String,
+    /// Whether an answer without an end makes the connection a stream of bytes.
+    pub(super) hijacks: bool,
+}
+
+/// What is done with the body of an answer; `None` leaves it as it came.
+pub(super) type Rewrite = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
+
+/// What is done with a good answer.
+pub(super) enum Rule {
+    /// It passes, byte for byte.
+    AsItCame,
+    /// It gets a header line more.
+    Line(&'static str, String),
+    /// Its body is changed.
+    Body(Rewrite),
+}
+
+/// What a connection is after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Ready for the next request.
+    Next,
+    /// A stream of bytes in both directions.
+    Stream,
+    /// At its end.
+    Close,
+}
+
+/// Sends the request and passes the answer, each as fast as the other side takes it.
+pub(super) async fn exchange<C, E>(
+    client: &mut Side<C>,
+    engine: &mut Side<E>,
+    request: Outgoing,
+    rule: &Rule,
+) -> Then
+where
+    C: AsyncRead + AsyncWrite,
+    E: AsyncRead + AsyncWrite,
+{
+    let whole = AtomicBool::new(false);
+    let (method, hijacks) = (request.method.clone(), request.hijacks);
+    let then = {
+        let mut asking = pin!(ask(
+            &mut client.inbound,
+            &mut engine.outbound,
+            request,
+            &whole
+        ));
+        let mut answering = pin!(answer(
+            &mut engine.inbound,
+            &mut client.outbound,
+            &method,
+            hijacks,
+            rule
+        ));
+        tokio::select! {
+            then = &mut answering => then,
+            asked = &mut asking => match asked {
+                // The engine may have answered before it read all; what it said is worth passing on.
+                Asked::EngineStopped => answering.await,
+                Asked::ClientGone => Ok(Then::Close),
+            },
+        }
+    };
+    let then = then.unwrap_or_else(|error| {
+        debug!(%error, "an answer of the engine broke off");
+        Then::Close
+    });
+    match then {
+        // What is left of the body would be taken for the next request.
+        Then::Next | Then::Stream if !whole.load(Ordering::Relaxed) => Then::Close,
+        then => then,
+    }
+}
+
+/// Why a request will not go on.
+enum Asked {
+    EngineStopped,
+    ClientGone,
+}
+
+/// Sends the request, then listens whether the client goes away. Ends only if something broke.
+async fn ask<C: AsyncRead, E: AsyncWrite>(
+    client: &mut Inbound<C>,
+    engine: &mut WriteHalf<E>,
+    mut request: Outgoing,
+    whole: &AtomicBool,
+) -> Asked {
+    if engine.write_all(&request.begin).await.is_err() {
+        return Asked::EngineStopped;
+    }
+    drop(request.begin);
+    match client.pass(engine, &mut request.rest).await {
+        Ok(()) => whole.store(true, Ordering::Relaxed),
+        Err(Broke::To(_)) => return Asked::EngineStopped,
+        Err(error @ (Broke::From(_) | Broke::Malformed(_))) => {
+            debug!(%error, "a request broke off");
+            return Asked::ClientGone;
+        }
+    }
+    match client.ends().await {
+        // Whether it still listens is not known; the engine is told what we were told.
+        Ok(()) => match engine.shutdown().await {
+            Ok(()) => std::future::pending().await,
+            Err(_) => Asked::EngineStopped,
+        },
+        Err(_) => Asked::ClientGone,
+    }
+}
+
+/// Passes the answer, with all that comes before it (1xx).
+async fn answer<C: AsyncWrite, E: AsyncRead>(
+    engine: &mut Inbound<E>,
+    client: &mut WriteHalf<C>,
+    method: &str,
+    hijacks: bool,
+    rule: &Rule,
+) -> Result<Then, Broke> {
+    loop {
+        let next = engine.next(|buffer| ResponseHead::take(buffer, method));
+        let head = match next.await.map_err(Broke::From)? {
+            Some(Next::Head(head)) => head,
+            Some(Next::Opaque | Next::More) => {
+                engine.pass(client, &mut Framing::UntilEnd).await?;
+                return Ok(Then::Close);
+            }
+            None => return Err(Broke::From(io::ErrorKind::UnexpectedEof.into())),
+        };
+        match head.status {
+            100 | 102..=199 => send(client, &head.bytes).await?,
+            101 => {
+                send(client, &head.bytes).await?;
+                return Ok(Then::Stream);
+            }
+            200 if hijacks && head.body == Framing::UntilEnd => {
+                send(client, &head.bytes).await?;
+                return Ok(Then::Stream);
+            }
+            _ => return conclude(engine, client, head, rule).await,
+        }
+    }
+}
+
+/// Passes the answer itself, by the rule for good ones.
+async fn conclude<C: AsyncWrite, E: AsyncRead>(
+    engine: &mut Inbound<E>,
+    client: &mut WriteHalf<C>,
+    mut head: ResponseHead,
+    rule: &Rule,
+) -> Result<Then, Broke> {
+    let then = if head.persists {
+        Then::Next
+    } else {
+        Then::Close
+    };
+    match rule {
+        Rule::Line(name, value) if head.status == 200 => {
+            send(client, &head.with_line(name, value)).await?;
+        }
+        Rule::Body(rewrite) if head.status == 200 && head.plain => {
+            let announced = head.body.clone();
+            let wire = engine.collect(&mut head.body, LONGEST_ANSWER).await?;
+            let changed = if head.body.is_done() {
+                rewrite(&payload(announced, &wire))
+            } else {
+                None
+            };
+            match changed {
+                Some(changed) => {
+                    send(client, &head.with_length(changed.len())).await?;
+                    send(client, &changed).await?;
+                }
+                None => {
+                    send(client, &head.bytes).await?;
+                    send(client, &wire).await?;
+                }
+            }
+        }
+        Rule::AsItCame | Rule::Line(..) | Rule::Body(_) => send(client, &head.bytes).await?,
+    }
+    engine.pass(client, &mut head.body).await?;
+    Ok(then)
+}
+
+async fn send<C: AsyncWrite>(client: &mut WriteHalf<C>, bytes: &[u8]) -> Result<(), Broke> {
+    client.write_all(bytes).await.map_err(Broke::To)
+}
+
+/// What a body carries, given how it came on the wire.
+pub(super) fn payload(mut framing: Framing, wire: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(wire.len());
+    // It has been taken once, so it is well-formed.
+    let _ = framing.take(wire, |bytes| payload.extend_from_slice(bytes));
+    payload
+}

@@ -1,0 +1,163 @@
+//! What comes from one side, with what was read of it ahead.
+
+use std::io;
+
+use bytes::{Buf as _, BytesMut};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf};
+
+use super::framing::{Framing, Malformed};
+use super::head::Next;
+
+/// What is read at a time before a side has shown that it sends more, and the most ever.
+const LEAST: usize = 16 * 1024;
+const MOST: usize = 256 * 1024;
+
+/// The reading half of a side.
+#[derive(Debug)]
+pub(super) struct Inbound<S> {
+    reader: ReadHalf<S>,
+    ahead: BytesMut,
+    reach: usize,
+}
+
+/// Why a body was not passed on to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broke {
+    #[error("its sender has gone: {0}")]
+    From(#[source] io::Error),
+    #[error("its receiver takes no more: {0}")]
+    To(#[source] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+impl<S: AsyncRead> Inbound<S> {
+    pub(super) fn new(reader: ReadHalf<S>) -> Self {
+        Self {
+            reader,
+            ahead: BytesMut::new(),
+            reach: LEAST,
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (ReadHalf<S>, BytesMut) {
+        (self.reader, self.ahead)
+    }
+
+    /// Reads more; zero is the end. Loses nothing when it is dropped while it waits.
+    async fn fill(&mut self) -> io::Result<usize> {
+        self.ahead.reserve(self.reach);
+        let before = self.ahead.len();
+        // A buffer may have more room than was asked for; what is read at a time is what was measured to be best.
+        let read = (&mut self.reader)
+            .take(self.reach as u64)
+            .read_buf(&mut self.ahead)
+            .await?;
+        debug_assert_eq!(self.ahead.len(), before + read);
+        if read == self.reach {
+            self.reach = MOST.min(self.reach * 2);
+        }
+        Ok(read)
+    }
+
+    /// Waits until there is something, and tells whether there is: it may have ended.
+    pub(super) async fn begins(&mut self) -> io::Result<bool> {
+        Ok(!self.ahead.is_empty() || self.fill().await? > 0)
+    }
+
+    /// The next head, read to its end; nothing if the side ended in good order before it.
+    pub(super) async fn next<H>(
+        &mut self,
+        mut take: impl FnMut(&mut BytesMut) -> Next<H>,
+    ) -> io::Result<Option<Next<H>>> {
+        loop {
+            if !self.ahead.is_empty() {
+                match take(&mut self.ahead) {
+                    Next::More => {}
+                    known => return Ok(Some(known)),
+                }
+            }
+            if self.fill().await? == 0 {
+                let cut = || io::ErrorKind::UnexpectedEof.into();
+                return self.ahead.is_empty().then_some(None).ok_or_else(cut);
+            }
+        }
+    }
+
+    /// Passes a body on, to its end.
+    pub(super) async fn pass(
+        &mut self,
+        to: &mut (impl AsyncWrite + Unpin),
+        body: &mut Framing,
+    ) -> Result<(), Broke> {
+        while !body.is_done() {
+            if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
+                let whole = *body == Framing::UntilEnd;
+                let cut = || Broke::From(io::ErrorKind::UnexpectedEof.into());
+                return whole.then_some(()).ok_or_else(cut);
+            }
+            let taken = body.take(&self.ahead, |_| ())?;
+            let written = to.write_all(&self.ahead[..taken]).await;
+            written.map_err(Broke::To)?;
+            self.ahead.advance(taken);
+        }
+        self.reach = LEAST;
+        Ok(())
+    }
+
+    /// Reads a body to its end, or until more than `most` bytes of it are here; as it came on the wire.
+    pub(super) async fn collect(
+        &mut self,
+        body: &mut Framing,
+        most: usize,
+    ) -> Result<Vec<u8>, Broke> {
+        let mut wire = Vec::new();
+        while !body.is_done() && wire.len() <= most {
+            if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
+                if *body == Framing::UntilEnd {
+                    *body = Framing::EMPTY;
+                    break;
+                }
+                return Err(Broke::From(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let taken = body.take(&self.ahead, |_| ())?;
+            wire.extend_from_slice(&self.ahead[..taken]);
+            self.ahead.advance(taken);
+        }
+        Ok(wire)
+    }
+
+    /// Waits for the side's end, and keeps what comes before it, up to a bound: beyond that, its end is not seen.
+    pub(super) async fn ends(&mut self) -> io::Result<()> {
+        while self.ahead.len() < MOST {
+            if self.fill().await? == 0 {
+                return Ok(());
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Reads and forgets, until the side ends.
+    pub(super) async fn drain(&mut self) -> io::Result<()> {
+        loop {
+            self.ahead.clear();
+            if self.fill().await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the side is there and has said nothing.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.ahead.is_empty() && self.fill().now_or_never().is_none()
+    }
+
+    /// Gives memory back while nothing is under way.
+    pub(super) fn rest(&mut self) {
+        self.reach = LEAST;
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Where clients connect: a unix socket of the user's own and, if asked for, a port on loopback.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::calls::Files;
+use super::{Config, Shared, View, conversation};
+
+/// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
+const CLIENTS: usize = 4_096;
+/// After a failed accept: most often no file is left, and trying again at once would only burn the processor.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// For calls under way once the service stops. What has become a stream is cut: it may last for days.
+const GRACE: Duration = Duration::from_secs(1);
+/// For the owner to read and write, and nobody else.
+const PRIVATE: u32 = 0o600;
+
+/// An API proxy that is bound and not yet running.
+#[derive(Debug)]
+pub struct ApiProxy {
+    unix: UnixListener,
+    tcp: Option<TcpListener>,
+    socket: PathBuf,
+}
+
+impl ApiProxy {
+    /// Binds to the socket, in the place of what a service left there that has ended, and to the port.
+    pub async fn bind(socket: PathBuf, tcp: Option<SocketAddr>) -> io::Result<Self> {
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let unix = UnixListener::bind(&socket)?;
+        fs::set_permissions(&socket, Permissions::from_mode(PRIVATE))?;
+        let tcp = match tcp {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { unix, tcp, socket })
+    }
+
+    /// The port's address, if there is one.
+    pub fn tcp_addr(&self) -> io::Result<Option<SocketAddr>> {
+        self.tcp.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Serves clients until `stop`; then finishes the calls under way, for a grace period at most.
+    pub async fn run(self, view: View, config: Config, stop: CancellationToken) {
+        let shared = Arc::new(Shared {
+            instance: config.instance,
+            endpoint: config.endpoint,
+            client: view.client,
+            map: view.map,
+            tunnel: view.tunnel,
+            leases: view.leases,
+            files: Files::new(config.ca),
+            foreign_allowed: config.foreign_allowed,
+            intercept_loopback: config.intercept_loopback,
+            socket: self.socket.clone(),
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
+            stop: stop.clone(),
+        });
+        // Whoever drops this future leaves no task behind either.
+        let _cut = shared.cut.clone().drop_guard();
+        stop.run_until_cancelled(accept(self.unix, self.tcp, &shared))
+            .await;
+        // Nobody is to connect to a socket that nobody serves any more.
+        if let Err(error) = fs::remove_file(&self.socket) {
+            warn!(%error, "the API proxy's socket stays");
+        }
+        shared.tasks.close();
+        if timeout(GRACE, shared.tasks.wait()).await.is_err() {
+            shared.cut.cancel();
+            shared.tasks.wait().await;
+        }
+    }
+}
+
+async fn accept(unix: UnixListener, tcp: Option<TcpListener>, shared: &Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(CLIENTS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let accepted = tokio::select! {
+            accepted = unix.accept() => accepted.map(|(stream, _)| serve(shared, stream, false, place)),
+            accepted = on_port(tcp.as_ref()) => accepted.map(|(stream, _)| {
+                // Small writes are whole messages here.
+                let _ = stream.set_nodelay(true);
+                serve(shared, stream, true, place);
+            }),
+        };
+        if let Err(error) = accepted {
+            warn!(%error, "no client of the API proxy accepted");
+            sleep(BACK_OFF).await;
+        }
+    }
+}
+
+async fn on_port(tcp: Option<&TcpListener>) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
+    match tcp {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn serve<C>(shared: &Arc<Shared>, client: C, by_tcp: bool, place: OwnedSemaphorePermit)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let conversation = conversation::serve(client, by_tcp, Arc::clone(shared));
+    shared.spawn(async move {
+        conversation.await;
+        drop(place);
+    });
+}

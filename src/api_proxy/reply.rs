@@ -1,0 +1,25 @@
+//! What dockline answers itself, in the form of the engine's own errors.
+
+use bytes::Bytes;
+use serde_json::json;
+
+/// An error that clients of the engine print.
+pub(super) fn error(status: u16, method: &str, message: &str) -> Bytes {
+    let reason = match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        413 => "Content Too Large",
+        _ => "Service Unavailable",
+    };
+    let body = json!({ "message": message }).to_string();
+    let length = body.len();
+    let body = if method == "HEAD" { "" } else { &body };
+    let text = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    );
+    Bytes::from(text)
+}
+
+/// What a client waits for that wants to be asked for the body.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

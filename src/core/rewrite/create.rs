@@ -1,0 +1,150 @@
+//! `POST /containers/create`: what makes a container an intercepted one.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Result, json};
+
+use super::Object;
+use crate::core::id::Instance;
+use crate::core::inject::{
+    Attached, Candidate, Exempt, FOLDER, Injection, Undo, environment, injectable,
+};
+use crate::core::label::{self, Labels};
+
+/// The body of a create call.
+#[derive(Clone, Debug)]
+pub struct Create {
+    body: Object,
+    host: Object,
+    image: String,
+    env: Vec<String>,
+    labels: Labels,
+    mode: String,
+    binds: Option<Vec<String>>,
+    mounts: Option<Vec<Object>>,
+    changed: bool,
+}
+
+impl Create {
+    /// Understands a body; an error if the engine would not.
+    pub fn read(body: &[u8]) -> Result<Self> {
+        let body: Object = serde_json::from_slice(body)?;
+        let host: Object = body.read("HostConfig")?.unwrap_or_default();
+        Ok(Self {
+            image: body.read("Image")?.unwrap_or_default(),
+            env: body.read("Env")?.unwrap_or_default(),
+            labels: body.read("Labels")?.unwrap_or_default(),
+            mode: host.read("NetworkMode")?.unwrap_or_default(),
+            binds: host.read("Binds")?,
+            mounts: host.read("Mounts")?,
+            body,
+            host,
+            changed: false,
+        })
+    }
+
+    /// Whether it is to be injected.
+    pub fn injectable(
+        &self,
+        name: Option<&str>,
+        platform: Option<&str>,
+        instance: &Instance,
+    ) -> std::result::Result<(), Exempt> {
+        let candidate = Candidate {
+            name,
+            image: &self.image,
+            labels: &self.labels,
+            platform,
+        };
+        injectable(&candidate, instance)
+    }
+
+    /// The image's reference.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// How it will be attached.
+    pub fn attached(&self) -> Attached {
+        Attached::of(&self.mode)
+    }
+
+    /// Puts the engine's socket in the place of the API proxy's own, which containers that manage containers mount.
+    pub fn replace_socket(&mut self, own: &str, engines: &str) {
+        for bind in self.binds.iter_mut().flatten() {
+            if let Some(rest) = bind.strip_prefix(own)
+                && rest.starts_with(':')
+            {
+                *bind = format!("{engines}{rest}");
+                self.changed = true;
+            }
+        }
+        for mount in self.mounts.iter_mut().flatten() {
+            let source: Option<String> = mount.read("Source").unwrap_or_default();
+            if source.as_deref() == Some(own) && mount.set("Source", &engines).is_ok() {
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Adds variables, labels and files. `image_env`: the variables that the image brings.
+    pub fn inject(&mut self, injection: &Injection, image_env: &[String]) -> Result<()> {
+        let mut undo = Undo::default();
+        self.env = environment::inject(&self.env, image_env, injection, &mut undo);
+        if let Some(authority) = &injection.authority {
+            self.mount(&authority.volume, &mut undo)?;
+            self.labels
+                .insert(label::CA.to_owned(), authority.sha256.clone());
+        }
+        if let Some(hash) = self.labels.get_mut(label::COMPOSE_HASH) {
+            let before = hash.clone();
+            *hash = label::injected_hash(hash, &injection.instance);
+            undo.labels
+                .insert(label::COMPOSE_HASH.to_owned(), Some(before));
+        }
+        let instance = injection.instance.to_string();
+        let given = self.labels.insert(label::INSTANCE.to_owned(), instance);
+        if given.is_some() {
+            undo.labels.insert(label::INSTANCE.to_owned(), given);
+        }
+        let undo = serde_json::to_string(&undo)?;
+        self.labels.insert(label::UNDO.to_owned(), undo);
+        self.body.set("Env", &self.env)?;
+        self.body.set("Labels", &self.labels)?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Mounts a volume read-only, unless the user has something there already.
+    fn mount(&mut self, volume: &str, undo: &mut Undo) -> Result<()> {
+        let mount = json!({
+            "Type": "volume",
+            "Source": volume,
+            "Target": FOLDER,
+            "ReadOnly": true,
+            "VolumeOptions": { "NoCopy": true },
+        });
+        let mounts = self.mounts.get_or_insert_default();
+        mounts.push(serde_json::from_str(&mount.to_string())?);
+        undo.mounts.push(FOLDER.to_owned());
+        Ok(())
+    }
+
+    /// The body as it is to go on; nothing if it stays as it came.
+    pub fn into_body(mut self) -> Result<Option<Vec<u8>>> {
+        if !self.changed {
+            return Ok(None);
+        }
+        if let Some(binds) = &self.binds {
+            self.host.set("Binds", binds)?;
+        }
+        if let Some(mounts) = &self.mounts {
+            self.host.set("Mounts", mounts)?;
+        }
+        if self.binds.is_some() || self.mounts.is_some() {
+            self.body.set("HostConfig", &self.host)?;
+        }
+        serde_json::to_vec(&self.body).map(Some)
+    }
+}

@@ -1,0 +1,142 @@
+//! A bare connection to an engine, for the API proxy, which passes on the very bytes that its clients send.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, rustls};
+
+use super::Endpoint;
+use super::endpoint::TlsFiles;
+
+/// For the connection to be there: engines on this machine take it at once.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A connection to an engine.
+#[derive(Debug)]
+pub enum EngineStream {
+    /// By its unix socket.
+    Unix(UnixStream),
+    /// In the clear.
+    Tcp(TcpStream),
+    /// With certificates of both sides.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to the engine.
+pub async fn dial(endpoint: &Endpoint) -> io::Result<EngineStream> {
+    let connected = timeout(CONNECT, connect(endpoint)).await;
+    connected.unwrap_or_else(|_| {
+        let reason = format!("no connection within {} s", CONNECT.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, reason))
+    })
+}
+
+async fn connect(endpoint: &Endpoint) -> io::Result<EngineStream> {
+    match endpoint {
+        Endpoint::Unix(path) => Ok(EngineStream::Unix(UnixStream::connect(path).await?)),
+        Endpoint::Tcp(address) => Ok(EngineStream::Tcp(by_tcp(address).await?)),
+        Endpoint::Tls(address, files) => {
+            let connector = TlsConnector::from(Arc::new(tls(files)?));
+            let host = address
+                .rsplit_once(':')
+                .map_or(&**address, |(host, _)| host);
+            let name = host.trim_matches(['[', ']']).to_owned();
+            let name = ServerName::try_from(name).map_err(io::Error::other)?;
+            let stream = connector.connect(name, by_tcp(address).await?).await?;
+            Ok(EngineStream::Tls(Box::new(stream)))
+        }
+        Endpoint::Pipe(_) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "named pipes are not supported here yet",
+        )),
+    }
+}
+
+async fn by_tcp(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The authority's certificate and our own, as the Docker CLI uses them.
+fn tls(files: &TlsFiles) -> io::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    roots.add_parsable_certificates(certificates(&files.ca)?);
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
+        .map_err(|error| unusable(&files.key, &error))?;
+    rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&files.cert)?, key)
+        .map_err(|error| unusable(&files.cert, &error))
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let text = read(path)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    certificates.map_err(|error| unusable(path, &error))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::error::Error) -> io::Error {
+    io::Error::other(format!("use {}: {error}", path.display()))
+}
+
+impl AsyncRead for EngineStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for EngineStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
