@@ -21,6 +21,8 @@ mod inbound;
 mod leases;
 mod listen;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

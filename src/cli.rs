@@ -3,10 +3,15 @@
 //! One file a command in `cli/`. Data goes to stdout, everything else to stderr.
 
 mod clean;
+mod context;
+mod env;
 mod output;
+mod plugin;
 mod resolve;
 mod route;
+mod run;
 mod serve;
+mod shell;
 mod status;
 
 use std::collections::BTreeMap;
@@ -65,6 +70,12 @@ enum Command {
     Resolve(resolve::Flags),
     /// Show where a connection would go, and why
     Route(route::Flags),
+    /// Print shell lines that make Docker's clients use the API proxy: eval "$(dockline env)"
+    Env(env::Flags),
+    /// Run one command in that environment; starts a service for it if none runs
+    Run(Box<run::Flags>),
+    /// Make or remove a docker context that leads to the API proxy
+    Context(context::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -124,14 +135,17 @@ impl From<endpoint::EndpointError> for Failure {
 }
 
 impl Global {
-    fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let surroundings = endpoint::Surroundings {
+    fn surroundings(&self) -> endpoint::Surroundings {
+        endpoint::Surroundings {
             variables: variables(),
-        };
+        }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
         Ok(endpoint::find(
             self.host.as_deref(),
             self.context.as_deref(),
-            &surroundings,
+            &self.surroundings(),
         )?)
     }
 
@@ -168,11 +182,19 @@ const PARTING: Duration = Duration::from_millis(500);
 
 /// Runs the command that was given.
 pub fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let words = match plugin::words(words) {
+        plugin::Called::Metadata => {
+            output::data(&plugin::metadata());
+            return ExitCode::SUCCESS;
+        }
+        plugin::Called::Command(words) => words,
+    };
     let Cli {
         global,
         command,
         serve,
-    } = Cli::parse();
+    } = Cli::parse_from(words);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -186,13 +208,17 @@ pub fn main() -> ExitCode {
             Command::Status(flags) => status::run(&global, &flags).await,
             Command::Resolve(flags) => resolve::run(&global, &flags).await,
             Command::Route(flags) => route::run(&global, &flags).await,
+            Command::Env(flags) => env::run(&global, &flags).await,
+            Command::Run(flags) => return run::run(&global, *flags).await,
+            Command::Context(flags) => context::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // A look-up in the system's resolver cannot be called off; nobody waits for it.
     runtime.shutdown_timeout(PARTING);
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => output::failed(&failure),
     }
 }

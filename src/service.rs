@@ -19,8 +19,8 @@ use crate::core::membership::Leases;
 use crate::core::tracker::Tracker;
 use crate::core::tunnel_state::TunnelState;
 use crate::dns::{Dns, Forwarder};
-use crate::docker::Client;
 use crate::docker::watcher::Watcher;
+use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
@@ -43,6 +43,12 @@ impl Service {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let dir = config.runtime_dir.clone();
         let lock = runtime_dir::claim(&dir, &config.selector.instance)?;
+        if let Some(other) = dial::instance_behind(&config.endpoint).await {
+            anyhow::bail!(
+                "{} is the API proxy of dockline instance {other}, not an engine; name the engine with --host, or unset DOCKER_HOST",
+                config.endpoint
+            );
+        }
         let client = Client::new(config.endpoint.clone());
         let dns = Dns::bind(config.dns).with_context(|| taken("--dns", config.dns))?;
         let gateway = Gateway::bind(config.gateway)

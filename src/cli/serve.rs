@@ -181,7 +181,7 @@ async fn announce(stop: &CancellationToken) {
     std::future::pending::<()>().await;
 }
 
-fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
+pub(super) fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
     let instance = &global.instance;
     refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
@@ -290,7 +290,7 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
     upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
 }
 
-fn start_logging(flags: &Flags) -> Result<(), Failure> {
+pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {
     // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
     let level = flags.log.parse::<tracing::Level>();
     let own = level.map(|level| format!("warn,dockline={level}"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +21,11 @@ use super::endpoint::TlsFiles;
 
 /// For the connection to be there: engines on this machine take it at once.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// For an answer to a ping, where one is worth having.
+const PING: Duration = Duration::from_secs(2);
+const PING_REQUEST: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+const LONGEST_ANSWER: u64 = 16 * 1024;
 
 /// A connection to an engine.
 #[derive(Debug)]
@@ -40,6 +45,22 @@ pub async fn dial(endpoint: &Endpoint) -> io::Result<EngineStream> {
         let reason = format!("no connection within {} s", CONNECT.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, reason))
     })
+}
+
+/// The instance whose API proxy answers there, if it is one: nobody else sends that header with `GET /_ping`.
+pub async fn instance_behind(endpoint: &Endpoint) -> Option<String> {
+    let asked = timeout(PING, async {
+        let mut stream = connect(endpoint).await?;
+        stream.write_all(PING_REQUEST).await?;
+        let mut answer = Vec::new();
+        stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
+    });
+    let answer = asked.await.ok()?.ok()?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let headers = answer.lines().filter_map(|line| line.split_once(':'));
+    let mut own = headers.filter(|(name, _)| name.eq_ignore_ascii_case("dockline-instance"));
+    own.next().map(|(_, instance)| instance.trim().to_owned())
 }
 
 async fn connect(endpoint: &Endpoint) -> io::Result<EngineStream> {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use super::context::Contexts;
+
 use super::context;
 
 /// Certificates for an engine behind TLS, as the Docker CLI keeps them in a folder.
@@ -69,8 +71,11 @@ pub enum EndpointError {
     /// A named context that is not there.
     #[error("there is no docker context {0:?}; see `docker context ls`")]
     NoContext(String),
-    /// A context whose file cannot be read.
-    #[error("read docker context {name:?} from {}: {reason}", path.display())]
+    /// There is no folder for contexts.
+    #[error("there is no home folder; set DOCKER_CONFIG")]
+    NoConfig,
+    /// A context whose file cannot be used.
+    #[error("use docker context {name:?} from {}: {reason}", path.display())]
     BadContext {
         /// Its name.
         name: String,
@@ -102,15 +107,25 @@ impl Surroundings {
             .map(PathBuf::from)
     }
 
+    /// The user's contexts.
+    pub fn contexts(&self) -> Result<Contexts, EndpointError> {
+        let config = self.docker_config().ok_or(EndpointError::NoConfig)?;
+        Ok(Contexts::of(config))
+    }
+
     /// The Docker CLI's configuration folder.
-    fn docker_config(&self) -> Option<PathBuf> {
+    pub fn docker_config(&self) -> Option<PathBuf> {
         let named = self.get("DOCKER_CONFIG").map(PathBuf::from);
         named.or_else(|| Some(self.home()?.join(".docker")))
     }
 
-    /// Certificates for `DOCKER_HOST`, where `DOCKER_TLS_VERIFY` or `DOCKER_CERT_PATH` asks for them.
+    /// Certificates for `DOCKER_HOST`, where `DOCKER_TLS_VERIFY` or `DOCKER_CERT_PATH` asks for them. In an intercepted
+    /// shell these are gone, for the sake of other clients, and `DOCKLINE_CERT_PATH` is there.
     fn tls(&self) -> Option<TlsFiles> {
-        let folder = self.get("DOCKER_CERT_PATH").map(PathBuf::from);
+        let folder = self
+            .get("DOCKLINE_CERT_PATH")
+            .or_else(|| self.get("DOCKER_CERT_PATH"));
+        let folder = folder.map(PathBuf::from);
         match (folder, self.get("DOCKER_TLS_VERIFY")) {
             (Some(folder), _) => Some(TlsFiles::in_folder(&folder)),
             (None, Some(_)) => Some(TlsFiles::in_folder(&self.docker_config()?)),

@@ -1,0 +1,115 @@
+//! A running API proxy in front of an engine that is a listener of the test's.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::api_proxy::{ApiProxy, Config, View};
+use crate::docker::{Client, Endpoint};
+
+/// Whatever takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) struct Rig {
+    folder: TempDir,
+    engine: Option<UnixListener>,
+    tcp: SocketAddr,
+    _proxy: JoinSet<()>,
+}
+
+impl Rig {
+    pub(super) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = folder.path().join("engine.sock");
+        let listener = UnixListener::bind(&engine).unwrap();
+        let socket = folder.path().join("docker.sock");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let proxy = ApiProxy::bind(socket, Some(any_port)).await.unwrap();
+        let tcp = proxy.tcp_addr().unwrap().unwrap();
+        let endpoint = Endpoint::Unix(engine);
+        let view = View {
+            map: watch::channel(Default::default()).1,
+            tunnel: watch::channel(Default::default()).1,
+            leases: watch::channel(Default::default()).0,
+            client: Client::new(endpoint.clone()),
+        };
+        let config = Config {
+            instance: "default".parse().unwrap(),
+            endpoint,
+            ca: None,
+            foreign_allowed: false,
+            intercept_loopback: false,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(proxy.run(view, config, CancellationToken::new()));
+        Self {
+            folder,
+            engine: Some(listener),
+            tcp,
+            _proxy: tasks,
+        }
+    }
+
+    pub(super) async fn client(&self) -> Peer<UnixStream> {
+        let socket = self.folder.path().join("docker.sock");
+        Peer(UnixStream::connect(socket).await.unwrap())
+    }
+
+    pub(super) async fn tcp_client(&self) -> Peer<TcpStream> {
+        Peer(TcpStream::connect(self.tcp).await.unwrap())
+    }
+
+    /// The next connection that the engine gets.
+    pub(super) async fn engine(&self) -> Peer<UnixStream> {
+        let listener = self.engine.as_ref().unwrap();
+        let accepted = timeout(LIMIT, listener.accept()).await;
+        Peer(accepted.expect("a connection in time").unwrap().0)
+    }
+
+    pub(super) fn stop_engine(&mut self) {
+        self.engine = None;
+    }
+}
+
+/// One end of a connection.
+pub(super) struct Peer<S>(S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub(super) async fn send(&mut self, text: &str) {
+        let sent = timeout(LIMIT, self.0.write_all(text.as_bytes())).await;
+        sent.expect("room in time").unwrap();
+    }
+
+    /// Fails unless exactly this comes next.
+    pub(super) async fn reads(&mut self, expected: &str) {
+        let mut found = vec![0; expected.len()];
+        let read = timeout(LIMIT, self.0.read_exact(&mut found)).await;
+        read.unwrap_or_else(|_| panic!("not all of {expected:?} in time"))
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&found), expected);
+    }
+
+    /// Fails unless the other end has nothing more to say.
+    pub(super) async fn ends(&mut self) {
+        assert_eq!(self.rest().await, "");
+    }
+
+    /// All that is still to come.
+    pub(super) async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        let read = timeout(LIMIT, self.0.read_to_end(&mut rest)).await;
+        read.expect("an end in time").unwrap();
+        String::from_utf8(rest).unwrap()
+    }
+
+    pub(super) async fn half_close(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+}
