@@ -41,8 +41,11 @@ use crate::core::membership::Leases;
 use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint};
 
-/// For the tunnel's image to be there: it is imported as soon as the service is connected.
-const IMAGE: Duration = Duration::from_secs(10);
+/// Where engines listen on machines of their own.
+const ENGINE_SOCKET: &str = "/var/run/docker.sock";
+
+/// For the tunnel, or its image, to be there: they are made as soon as the service is connected.
+const TUNNEL: Duration = Duration::from_secs(10);
 
 /// What the API proxy reads, and where it says what it needs.
 #[derive(Clone, Debug)]
@@ -114,22 +117,23 @@ impl Shared {
         held.is_ok_and(|held| held.is_ok())
     }
 
-    /// The socket of this proxy, and the engine's own where containers would have to mount that: on the engine's machine.
-    fn sockets(&self) -> Option<(&str, &str)> {
-        let own = self.socket.to_str()?;
-        let here = self.tunnel.borrow().engine_is_here;
-        match &self.endpoint {
-            Endpoint::Unix(path) if here => Some((own, path.to_str()?)),
-            Endpoint::Unix(_) | Endpoint::Pipe(_) | Endpoint::Tcp(_) | Endpoint::Tls(..) => {
-                Some((own, "/var/run/docker.sock"))
-            }
-        }
+    /// The engine's socket as its machine has it, for containers to mount. Whether that is this machine, the tunnel
+    /// finds out.
+    async fn engine_socket(&self) -> &str {
+        let Endpoint::Unix(path) = &self.endpoint else {
+            return ENGINE_SOCKET;
+        };
+        let mut tunnel = self.tunnel.clone();
+        let known = tunnel.wait_for(|state| state.socks.is_some());
+        let known = tokio::time::timeout(TUNNEL, known).await;
+        let here = known.is_ok_and(|state| state.is_ok_and(|state| state.engine_is_here));
+        path.to_str().filter(|_| here).unwrap_or(ENGINE_SOCKET)
     }
 
     /// An image of ours, for a container that is never started.
     async fn tunnel_image(&self) -> String {
         let mut tunnel = self.tunnel.clone();
-        let known = tokio::time::timeout(IMAGE, tunnel.wait_for(|state| state.image.is_some()));
+        let known = tokio::time::timeout(TUNNEL, tunnel.wait_for(|state| state.image.is_some()));
         let state = known.await;
         let image = state.ok().and_then(|state| state.ok()?.image.clone());
         image.unwrap_or_default()

@@ -29,6 +29,7 @@ pub(super) struct Flags {
 struct Removed {
     containers: Vec<String>,
     networks: Vec<String>,
+    volumes: Vec<String>,
     images: Vec<String>,
     /// What was not, and why.
     failures: Vec<String>,
@@ -48,10 +49,13 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let owner = if flags.all_instances { INSTANCE } else { &own };
     let containers = client.labelled_containers(&[ROLE, owner]).await?;
     let networks = client.labelled_networks(&[ROLE, owner]).await?;
+    let volumes = client.labelled_volumes(&[ROLE, owner]).await?;
     let labels = containers.iter().map(|c| &c.labels);
     let named = labels
         .chain(networks.iter().map(|n| &n.labels))
-        .filter_map(|labels| labels.get(INSTANCE)?.parse().ok());
+        .filter_map(|labels| labels.get(INSTANCE).cloned())
+        .chain(volumes.iter().filter_map(|(_, instance)| instance.clone()))
+        .filter_map(|instance| instance.parse().ok());
     let instances: BTreeSet<Instance> = named.chain([global.instance.clone()]).collect();
     for instance in &instances {
         refuse_while_running(instance).await?;
@@ -67,6 +71,13 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     for Network { id, name, .. } in networks {
         match client.remove_network(id.as_str()).await {
             Ok(()) => removed.networks.push(name),
+            Err(error) => removed.failed(&name, error),
+        }
+    }
+    for (name, _) in volumes {
+        match client.remove_volume(&name).await {
+            Ok(true) => removed.volumes.push(name),
+            Ok(false) => output::note(&format!("volume {name} stays: containers use it")),
             Err(error) => removed.failed(&name, error),
         }
     }
@@ -119,6 +130,7 @@ fn report(removed: &Removed) {
     let kinds = [
         ("container", &removed.containers),
         ("network", &removed.networks),
+        ("volume", &removed.volumes),
         ("image", &removed.images),
     ];
     let mut anything = false;

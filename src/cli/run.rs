@@ -24,6 +24,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Flags of `run`.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 pub(super) struct Flags {
     /// For the service that is started if none runs.
     #[command(flatten)]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::home::{self, Home};
 use super::{Asked, Error, SOCKS_PORT, probe};
 use crate::core::id::{ContainerId, Instance, NetworkId};
-use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
+use crate::core::label::{INSTANCE, ROLE, ROLE_DATA, ROLE_TUNNEL};
 use crate::core::tunnel_state::{Secret, SocksAccess};
 use crate::docker::client::{TunnelFacts, TunnelSpec};
 use crate::docker::{self, Client};
@@ -144,7 +144,18 @@ pub(super) async fn remove(client: &Client, instance: &Instance) -> Result<(), E
             .await
             .asked("remove the tunnel")?;
     }
+    remove_volumes(client, &own).await?;
     home::remove(client, instance).await
+}
+
+/// The files that injected containers had; one that is still used stays for the next time.
+async fn remove_volumes(client: &Client, own: &str) -> Result<(), Error> {
+    let data = format!("{ROLE}={ROLE_DATA}");
+    let volumes = client.labelled_volumes(&[own, &data]).await;
+    for (name, _) in volumes.asked("list volumes")? {
+        client.remove_volume(&name).await.asked("remove a volume")?;
+    }
+    Ok(())
 }
 
 async fn inspect(client: &Client, name: &str) -> Result<Option<TunnelFacts>, Error> {

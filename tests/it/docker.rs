@@ -1,5 +1,6 @@
 //! On real engines, with real containers and clients. Prepared and run by `cargo xtask test`.
 
+mod api;
 mod commands;
 mod compose;
 #[cfg(target_os = "linux")]

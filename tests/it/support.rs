@@ -80,6 +80,8 @@ pub(crate) fn on_each_engine(test: impl AsyncFn(Lab)) {
 pub(crate) struct Lab {
     pub(crate) engine: Engine,
     pub(crate) name: String,
+    /// Whether what is in it goes with it: not if it is another way to the same.
+    owns: bool,
 }
 
 impl Lab {
@@ -87,7 +89,11 @@ impl Lab {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}-{count}", std::process::id());
-        Self { engine, name }
+        Self {
+            engine,
+            name,
+            owns: true,
+        }
     }
 
     /// The laboratory's own name for something.
@@ -95,7 +101,8 @@ impl Lab {
         format!("{}-{name}", self.name)
     }
 
-    fn command(&self, program: &Path) -> Command {
+    /// A program whose client of Docker's is led here.
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env("DOCKER_HOST", &self.engine.host)
@@ -176,6 +183,9 @@ impl Lab {
 impl Drop for Lab {
     /// Removes what the test made, also when it failed half-way.
     fn drop(&mut self) {
+        if !self.owns {
+            return;
+        }
         let labels = [format!("test={}", self.name), self.watched()];
         for filter in labels.map(|label| format!("label={label}")) {
             let containers = self.try_docker(&["ps", "-aq", "--filter", &filter]);
@@ -190,7 +200,7 @@ impl Drop for Lab {
     }
 }
 
-fn docker_cli() -> PathBuf {
+pub(crate) fn docker_cli() -> PathBuf {
     std::env::var_os("DOCKLINE_TEST_DOCKER").map_or_else(|| "docker".into(), PathBuf::from)
 }
 
@@ -214,6 +224,7 @@ pub(crate) struct Running {
     pub(crate) gateway: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) control: PathBuf,
+    api: PathBuf,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<Option<Leftover>>>,
     _folder: tempfile::TempDir,
@@ -249,6 +260,11 @@ impl Running {
             gateway_password: None,
             upstream: Upstream::default(),
             http: anywhere,
+            api_socket: None,
+            api_tcp: None,
+            ca: None,
+            foreign_allowed: false,
+            intercept_loopback: false,
             tunnel_image: None,
             runtime_dir: folder.path().join("run"),
         };
@@ -262,9 +278,23 @@ impl Running {
             gateway: addresses.gateway,
             http: addresses.http,
             control: addresses.control,
+            api: addresses.api,
             stop,
             task,
             _folder: folder,
+        }
+    }
+
+    /// The same laboratory as clients in an intercepted shell see it.
+    pub(crate) fn shell(&self, lab: &Lab) -> Lab {
+        let engine = Engine {
+            host: format!("unix://{}", self.api.display()),
+            ..lab.engine.clone()
+        };
+        Lab {
+            engine,
+            name: lab.name.clone(),
+            owns: false,
         }
     }
 

@@ -26,8 +26,10 @@ pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result
             return Ok(Forward::as_it_came());
         }
     };
-    if let Some((own, engines)) = shared.sockets() {
-        create.replace_socket(own, engines);
+    if let Some(own) = shared.socket.to_str()
+        && create.mounts(own)
+    {
+        create.replace_socket(own, shared.engine_socket().await);
     }
     let name = parameter(target, "name");
     let platform = parameter(target, "platform");

@@ -70,19 +70,23 @@ impl Create {
         Attached::of(&self.mode)
     }
 
+    /// Whether a path of this machine is to be in the container.
+    pub fn mounts(&self, path: &str) -> bool {
+        let mut binds = self.binds.iter().flatten();
+        let mut mounts = self.mounts.iter().flatten();
+        binds.any(|bind| is_bind_of(bind, path)) || mounts.any(|mount| is_mount_of(mount, path))
+    }
+
     /// Puts the engine's socket in the place of the API proxy's own, which containers that manage containers mount.
     pub fn replace_socket(&mut self, own: &str, engines: &str) {
         for bind in self.binds.iter_mut().flatten() {
-            if let Some(rest) = bind.strip_prefix(own)
-                && rest.starts_with(':')
-            {
-                *bind = format!("{engines}{rest}");
+            if is_bind_of(bind, own) {
+                *bind = format!("{engines}{}", &bind[own.len()..]);
                 self.changed = true;
             }
         }
         for mount in self.mounts.iter_mut().flatten() {
-            let source: Option<String> = mount.read("Source").unwrap_or_default();
-            if source.as_deref() == Some(own) && mount.set("Source", &engines).is_ok() {
+            if is_mount_of(mount, own) && mount.set("Source", &engines).is_ok() {
                 self.changed = true;
             }
         }
@@ -147,4 +151,14 @@ impl Create {
         }
         serde_json::to_vec(&self.body).map(Some)
     }
+}
+
+fn is_bind_of(bind: &str, path: &str) -> bool {
+    bind.strip_prefix(path)
+        .is_some_and(|rest| rest.starts_with(':'))
+}
+
+fn is_mount_of(mount: &Object, path: &str) -> bool {
+    let source: Option<String> = mount.read("Source").unwrap_or_default();
+    source.as_deref() == Some(path)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{Lab, Running, on_each_engine, succeed};
 
 /// The composes that `cargo xtask` prepared: what to run, before the project's own arguments.
-fn composes() -> Vec<Vec<PathBuf>> {
+pub(super) fn composes() -> Vec<Vec<PathBuf>> {
     let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let second = path("DOCKLINE_TEST_DOCKER").map(|docker| vec![docker, "compose".into()]);
     let first = path("DOCKLINE_TEST_COMPOSE1").map(|compose| vec![compose]);

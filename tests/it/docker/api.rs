@@ -1,0 +1,16 @@
+//! Docker as usual, in an intercepted shell: the CLI and compose by way of the API proxy.
+
+mod everyday;
+mod injected;
+mod networks;
+mod projects;
+
+use crate::support::Lab;
+
+/// A container's variables.
+fn variable(lab: &Lab, container: &str, name: &str) -> Option<String> {
+    let format = "{{range .Config.Env}}{{println .}}{{end}}";
+    let all = lab.docker(&["inspect", "-f", format, &lab.own(container)]);
+    let mut pairs = all.lines().filter_map(|line| line.split_once('='));
+    pairs.find_map(|(key, value)| (key == name).then(|| value.to_owned()))
+}

@@ -1,0 +1,92 @@
+//! The tunnel is where a container needs it before it starts, and in nobody's way.
+
+use crate::support::{IMAGE, on_each_engine};
+
+#[test]
+fn the_entry_has_its_name_before_a_container_starts() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        let shell = running.shell(&lab);
+        let label = format!("test={}", lab.name);
+        let entry = format!("dockline-tunnel-{}", lab.name);
+        for round in 0..5 {
+            let net = shell.network(&format!("net{round}"), &[]);
+            // Its first and only act.
+            shell.docker(&[
+                "run",
+                "--rm",
+                "--label",
+                &label,
+                "--network",
+                &net,
+                IMAGE,
+                "nslookup",
+                &entry,
+            ]);
+            shell.docker(&["network", "rm", &net]);
+        }
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_network_that_the_tunnel_is_on_can_be_removed_and_looks_empty() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        let shell = running.shell(&lab);
+        let net = shell.network("net", &[]);
+        shell.start("web", &["--network", &net], &["sleep", "1000"]);
+        running.joined(&[&net]).await;
+        let members = [
+            "network",
+            "inspect",
+            "-f",
+            "{{range .Containers}}{{.Name}} {{end}}",
+            &net,
+        ];
+        assert_eq!(shell.docker(&members), lab.own("web"));
+        let refused = shell.try_docker(&["network", "rm", &net]);
+        assert!(!refused.status.success(), "a container is on it");
+        // What let it go for the attempt joins again.
+        running.joined(&[&net]).await;
+        shell.docker(&["network", "disconnect", "-f", &net, &lab.own("web")]);
+        shell.docker(&["network", "rm", &net]);
+        let net = shell.network("pruned", &[]);
+        shell.start("brief", &["--network", &net], &["sleep", "1000"]);
+        running.joined(&[&net]).await;
+        shell.docker(&["rm", "-f", &lab.own("brief")]);
+        let filter = format!("label=test={}", lab.name);
+        let pruned = shell.docker(&["network", "prune", "-f", "--filter", &filter]);
+        assert!(pruned.contains(&net), "{pruned}");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_container_gets_the_address_that_it_asks_for() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        let shell = running.shell(&lab);
+        // Far from where engines of their own accord make networks.
+        let net = shell.network("net", &["--subnet", "10.241.77.0/24"]);
+        shell.start("first", &["--network", &net], &["sleep", "1000"]);
+        running.joined(&[&net]).await;
+        let tunnel = running.status().await.tunnel;
+        let ours = tunnel
+            .networks
+            .iter()
+            .find(|n| n.name == net)
+            .unwrap()
+            .address
+            .unwrap();
+        let options = ["--network", &net, "--ip", &ours.to_string()];
+        shell.start("wants", &options, &["sleep", "1000"]);
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        assert_eq!(
+            lab.docker(&["inspect", "-f", format, &lab.own("wants")]),
+            ours.to_string()
+        );
+        running.joined(&[&net]).await;
+        running.stop().await;
+    });
+}
