@@ -87,6 +87,23 @@ impl Dockline {
         })
     }
 
+    /// The socket of its API proxy.
+    pub(crate) fn api(&self) -> PathBuf {
+        self.control.with_file_name("docker.sock")
+    }
+
+    /// Waits until a socket of its own is there, whatever the engine does.
+    pub(crate) fn await_socket(&mut self, socket: &Path) -> Result<()> {
+        self.server.wait_for("a socket", || socket.exists())
+    }
+
+    /// Waits until the tunnel runs.
+    pub(crate) fn await_tunnel(&mut self) -> Result<Instant> {
+        self.until("the tunnel", |status| {
+            status["tunnel"]["state"] == "running"
+        })
+    }
+
     /// Waits until the map is complete; answers when that was.
     pub(crate) fn await_ready(&mut self) -> Result<Instant> {
         let control = self.control.clone();

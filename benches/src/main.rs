@@ -3,8 +3,9 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`],
-//! [`events`], [`mod@start`]; and [`engine`], real or made up.
+//! [`events`], [`api`], [`mod@start`]; and [`engine`], real or made up.
 
+mod api;
 mod dns;
 mod dockline;
 mod engine;
@@ -44,6 +45,8 @@ enum Role {
     Sink { address: SocketAddr },
     /// A web server: `GET /N` answers N bytes.
     Httpd { address: SocketAddr },
+    /// An engine that takes everything and keeps nothing.
+    StandIn { socket: PathBuf },
     /// A DNS server that makes the same calls to an engine as dockline has to, and no others.
     Floor {
         address: SocketAddr,
@@ -67,6 +70,9 @@ pub(crate) struct Run {
     /// The socket of an engine on this machine that has the image; without it, what needs one is left out.
     #[arg(long)]
     engine: Option<PathBuf>,
+    /// The Docker CLI, with compose; without it, what needs one is left out.
+    #[arg(long)]
+    docker: Option<PathBuf>,
     /// An image with `sleep`.
     #[arg(long, default_value = "dockline-fixture:latest")]
     image: String,
@@ -84,6 +90,7 @@ enum Suite {
     Socks,
     Tunnel,
     Events,
+    Api,
     Start,
     All,
 }
@@ -110,6 +117,7 @@ fn start(role: Role) -> Result<()> {
         Role::DnsLimit { address } => dns::limit::serve(address),
         Role::Sink { address } => socks::sink::serve(address),
         Role::Httpd { address } => socks::httpd::serve(address),
+        Role::StandIn { socket } => api::stand_in::serve(&socket),
         Role::Floor {
             address,
             engine,
@@ -121,11 +129,12 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 5] = [
+    let suites: [(Suite, Measure); 6] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
         (Suite::Tunnel, tunnel::measure),
+        (Suite::Api, api::measure),
         (Suite::Start, start::measure),
     ];
     fs::create_dir_all(&run.out).with_context(|| format!("make {}", run.out.display()))?;

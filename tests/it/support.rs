@@ -192,6 +192,10 @@ impl Drop for Lab {
             for id in String::from_utf8_lossy(&containers.stdout).lines() {
                 self.try_docker(&["rm", "-fv", id]);
             }
+            let volumes = self.try_docker(&["volume", "ls", "-q", "--filter", &filter]);
+            for name in String::from_utf8_lossy(&volumes.stdout).lines() {
+                self.try_docker(&["volume", "rm", name]);
+            }
             let networks = self.try_docker(&["network", "ls", "-q", "--filter", &filter]);
             for id in String::from_utf8_lossy(&networks.stdout).lines() {
                 self.try_docker(&["network", "rm", id]);

@@ -11,6 +11,7 @@ use crate::console::say;
 use crate::engine::{Engine, Version, can_make_engines, install};
 use crate::setup::Setup;
 use crate::shell::{Shell, command_line};
+use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// A release build from nothing, on a small machine.
@@ -31,6 +32,8 @@ pub(crate) enum Suite {
     Tunnel,
     /// From the engine's events to names and joins.
     Events,
+    /// The API proxy.
+    Api,
     /// Starts and sizes.
     Start,
     /// Everything.
@@ -44,6 +47,7 @@ impl Suite {
             Self::Socks => "socks",
             Self::Tunnel => "tunnel",
             Self::Events => "events",
+            Self::Api => "api",
             Self::Start => "start",
             Self::All => "all",
         }
@@ -91,7 +95,8 @@ pub(crate) fn run(
         None
     };
     let engine = setup.as_ref().and_then(|setup| setup.engines.first());
-    let measured = measure(shell, workspace, engine, flags);
+    let tools = setup.as_ref().map(|setup| &setup.tools);
+    let measured = measure(shell, workspace, engine, tools, flags);
     let stopped = match setup {
         Some(setup) if !flags.keep_engine => setup.stop_started(workspace),
         _ => Ok(()),
@@ -111,6 +116,7 @@ fn measure(
     shell: &Shell,
     workspace: &Workspace,
     engine: Option<&Engine>,
+    tools: Option<&Tools>,
     flags: &Flags,
 ) -> Result<()> {
     let programs = workspace.target().join("release");
@@ -131,6 +137,12 @@ fn measure(
         .arg(&results);
     if let Some(socket) = engine.and_then(|engine| engine.endpoint.strip_prefix("unix://")) {
         bench.arg("--engine").arg(socket);
+    }
+    if let Some(tools) = tools {
+        bench.arg("--docker").arg(&tools.docker);
+        if let Some(config) = &tools.config {
+            bench.env("DOCKER_CONFIG", config);
+        }
     }
     shell.run(&mut bench, BENCH_LIMIT)?;
     say(format_args!("values and table: {}", results.display()));
