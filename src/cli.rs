@@ -63,7 +63,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service in the foreground, until SIGINT or SIGTERM
-    Serve(serve::Flags),
+    Serve(Box<serve::Flags>),
     /// Show what runs where
     Status(status::Flags),
     /// Show what a name resolves to
@@ -135,7 +135,7 @@ impl From<endpoint::EndpointError> for Failure {
 }
 
 impl Global {
-    fn surroundings(&self) -> endpoint::Surroundings {
+    fn surroundings() -> endpoint::Surroundings {
         endpoint::Surroundings {
             variables: variables(),
         }
@@ -145,7 +145,7 @@ impl Global {
         Ok(endpoint::find(
             self.host.as_deref(),
             self.context.as_deref(),
-            &self.surroundings(),
+            &Self::surroundings(),
         )?)
     }
 
@@ -203,8 +203,8 @@ pub fn main() -> ExitCode {
         Err(error) => return output::failed(&Failure::Other(error.into())),
     };
     let outcome = runtime.block_on(async {
-        match command.unwrap_or(Command::Serve(serve)) {
-            Command::Serve(flags) => serve::run(&global, flags).await,
+        match command.unwrap_or(Command::Serve(Box::new(serve))) {
+            Command::Serve(flags) => serve::run(&global, *flags).await,
             Command::Status(flags) => status::run(&global, &flags).await,
             Command::Resolve(flags) => resolve::run(&global, &flags).await,
             Command::Route(flags) => route::run(&global, &flags).await,

@@ -24,7 +24,7 @@ const PEERS: [&str; 2] = [DIRECT, HAPROXY];
 const TARGET: &str = "bench-target";
 /// Bytes that are uploaded.
 const UPLOAD: u64 = 500_000_000;
-const TIME: Duration = Duration::from_millis(1_000);
+const TIME: Duration = Duration::from_secs(1);
 /// Services of the project that goes up.
 const SERVICES: usize = 30;
 

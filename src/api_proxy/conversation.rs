@@ -62,10 +62,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
                 Next::Head(head) => self.answer(head).await?,
                 // What is not understood, HTTP/2 for one, is between the client and the engine.
                 Next::Opaque | Next::More if self.by_tcp => Then::Close,
-                Next::Opaque | Next::More => match self.reach("GET").await? {
-                    true => Then::Stream,
-                    false => Then::Close,
-                },
+                Next::Opaque | Next::More if self.reach("GET").await? => Then::Stream,
+                Next::Opaque | Next::More => Then::Close,
             };
             if then != Then::Next {
                 return Ok(then);

@@ -215,15 +215,12 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
             } else {
                 None
             };
-            match changed {
-                Some(changed) => {
-                    send(client, &head.with_length(changed.len())).await?;
-                    send(client, &changed).await?;
-                }
-                None => {
-                    send(client, &head.bytes).await?;
-                    send(client, &wire).await?;
-                }
+            if let Some(changed) = changed {
+                send(client, &head.with_length(changed.len())).await?;
+                send(client, &changed).await?;
+            } else {
+                send(client, &head.bytes).await?;
+                send(client, &wire).await?;
             }
         }
         Rule::AsItCame | Rule::Line(..) | Rule::Body(_) => send(client, &head.bytes).await?,

@@ -102,7 +102,10 @@ impl Chunks {
 
     fn after(&self, byte: u8) -> Result<Self, Malformed> {
         Ok(match (self, byte) {
-            (Self::Size(0, 1..) | Self::Extension(0) | Self::SizeEnd(0), b'\n') => Self::Trailer,
+            (
+                Self::Size(0, 1..) | Self::Extension(0) | Self::SizeEnd(0) | Self::TrailerLine,
+                b'\n',
+            ) => Self::Trailer,
             (Self::Size(size, 1..) | Self::Extension(size) | Self::SizeEnd(size), b'\n') => {
                 Self::Data(*size)
             }
@@ -118,7 +121,6 @@ impl Chunks {
             (Self::DataReturn | Self::DataEnd, b'\n') => Self::Size(0, 0),
             (Self::Trailer, b'\r') => Self::End,
             (Self::Trailer | Self::End, b'\n') => Self::Done,
-            (Self::TrailerLine, b'\n') => Self::Trailer,
             (Self::Trailer | Self::TrailerLine, _) => Self::TrailerLine,
             _ => return Err(Malformed),
         })

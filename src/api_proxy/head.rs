@@ -66,7 +66,7 @@ impl RequestHead {
         let mut request = httparse::Request::new(&mut lines);
         let (length, mut head) = match request.parse(buffer) {
             Ok(Status::Complete(length)) => {
-                let Some(body) = framing(request.headers) else {
+                let Ok(body) = framing(request.headers) else {
                     return Next::Opaque;
                 };
                 let head = Self {
@@ -108,7 +108,7 @@ impl ResponseHead {
         let (length, mut head) = match response.parse(buffer) {
             Ok(Status::Complete(length)) => {
                 let status = response.code.unwrap_or_default();
-                let Some(announced) = framing(response.headers) else {
+                let Ok(announced) = framing(response.headers) else {
                     return Next::Opaque;
                 };
                 let bodiless = method == "HEAD" || matches!(status, 100..=199 | 204 | 304);
@@ -150,24 +150,30 @@ impl ResponseHead {
     }
 }
 
-/// How the headers tell the end of the body: `Some(None)` if they do not, `None` if they contradict themselves.
-fn framing(headers: &[Header<'_>]) -> Option<Option<Framing>> {
+/// The headers contradict themselves about the body's length.
+struct Contradiction;
+
+/// How the headers tell the end of the body, if they do.
+fn framing(headers: &[Header<'_>]) -> Result<Option<Framing>, Contradiction> {
     // Chunks win over a length (RFC 9112, section 6.3); another coding than chunks, nobody sends.
     if has(headers, "transfer-encoding", "chunked") {
-        return Some(Some(Framing::CHUNKED));
+        return Ok(Some(Framing::CHUNKED));
     }
     let lengths = headers
         .iter()
         .filter(|h| h.name.eq_ignore_ascii_case("content-length"));
     let mut found = None;
     for header in lengths {
-        let length = str::from_utf8(header.value).ok()?.trim().parse().ok()?;
+        let length = str::from_utf8(header.value).map(|value| value.trim().parse());
+        let Ok(Ok(length)) = length else {
+            return Err(Contradiction);
+        };
         if found.is_some_and(|found| found != length) {
-            return None;
+            return Err(Contradiction);
         }
         found = Some(length);
     }
-    Some(found.map(Framing::Length))
+    Ok(found.map(Framing::Length))
 }
 
 fn value<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {

@@ -25,7 +25,7 @@ enum Action {
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let name = name(&global.instance);
-    let contexts = global.surroundings().contexts()?;
+    let contexts = Global::surroundings().contexts()?;
     match flags.action {
         Action::Create => {
             let status: Status = client::get(&global.control_socket(), "/v1/status", &[]).await?;

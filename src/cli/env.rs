@@ -79,8 +79,7 @@ fn docker_config(global: &Global, write: bool) -> Result<(), Failure> {
         output::data(&text);
         return Ok(());
     }
-    let path = global
-        .surroundings()
+    let path = Global::surroundings()
         .docker_config()
         .map(|folder| folder.join("config.json"));
     let path = path.ok_or_else(|| {

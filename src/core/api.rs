@@ -48,8 +48,7 @@ impl ApiCall {
             ("GET", ["networks", id]) => Self::InspectNetwork(decoded(id)),
             ("DELETE", ["networks", id]) => Self::RemoveNetwork(decoded(id)),
             ("POST", ["networks", "prune"]) => Self::PruneNetworks,
-            ("POST", ["containers", _, "attach"] | ["exec", _, "start"])
-            | ("POST", ["session"] | ["grpc"])
+            ("POST", ["containers", _, "attach"] | ["exec", _, "start"] | ["session" | "grpc"])
             | ("GET", ["containers", _, "attach", "ws"]) => Self::Hijack,
             _ => Self::Other,
         }

@@ -55,8 +55,8 @@ pub fn wanted(map: &NetworkMap) -> BTreeSet<NetworkId> {
 /// What must be done so that the tunnel is on the wanted networks, its home, and no other.
 pub fn plan(map: &NetworkMap, home: &NetworkId, leases: &Leases) -> Plan {
     let mut wanted = wanted(map);
-    let leased = leases.joins().filter(|id| is_open(map, id));
-    wanted.extend(leased.cloned());
+    let asked_for = leases.joins().filter(|id| is_open(map, id));
+    wanted.extend(asked_for.cloned());
     wanted.retain(|id| !leases.lets_go(id));
     let joined: BTreeSet<_> = map.joined().cloned().collect();
     let given_up = joined

@@ -29,7 +29,7 @@ pub struct Contexts(PathBuf);
 
 impl Contexts {
     /// Those in a configuration folder of the Docker CLI.
-    pub fn of(config: PathBuf) -> Self {
+    pub fn of(config: &Path) -> Self {
         Self(config.join("contexts"))
     }
 

@@ -110,7 +110,7 @@ impl Surroundings {
     /// The user's contexts.
     pub fn contexts(&self) -> Result<Contexts, EndpointError> {
         let config = self.docker_config().ok_or(EndpointError::NoConfig)?;
-        Ok(Contexts::of(config))
+        Ok(Contexts::of(&config))
     }
 
     /// The Docker CLI's configuration folder.

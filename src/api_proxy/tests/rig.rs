@@ -1,6 +1,7 @@
 //! A running API proxy in front of an engine that is a listener of the test's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -12,6 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_proxy::{ApiProxy, Config, View};
+use crate::core::membership::Leases;
+use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint};
 
 /// Whatever takes longer has failed.
@@ -35,9 +38,9 @@ impl Rig {
         let tcp = proxy.tcp_addr().unwrap().unwrap();
         let endpoint = Endpoint::Unix(engine);
         let view = View {
-            map: watch::channel(Default::default()).1,
-            tunnel: watch::channel(Default::default()).1,
-            leases: watch::channel(Default::default()).0,
+            map: watch::channel(Arc::default()).1,
+            tunnel: watch::channel(TunnelState::default()).1,
+            leases: watch::channel(Leases::default()).0,
             client: Client::new(endpoint.clone()),
         };
         let config = Config {

@@ -53,27 +53,27 @@ pub fn inject(
     };
     let url = injection.entry.url();
     for name in PROXIES {
-        variables.set(name, url.clone());
+        variables.set(name, &url);
     }
     if !injection.intercept_loopback {
         let merged = exceptions(&variables);
         for name in EXCEPTIONS {
-            variables.set(name, merged.clone());
+            variables.set(name, &merged);
         }
     }
     if variables.effective(NODE_HEEDS).is_none() {
-        variables.set(NODE_HEEDS, "1".to_owned());
+        variables.set(NODE_HEEDS, "1");
     }
     let options = java_options(&injection.entry);
     let options = match variables.effective(JAVA).filter(|given| !given.is_empty()) {
         Some(given) => format!("{given} {options}"),
         None => options,
     };
-    variables.set(JAVA, options);
+    variables.set(JAVA, &options);
     if injection.authority.is_some() {
         for name in ADDED_TRUST {
             if variables.effective(name).is_none() {
-                variables.set(name, format!("{FOLDER}/ca.pem"));
+                variables.set(name, &format!("{FOLDER}/ca.pem"));
             }
         }
     }
@@ -99,7 +99,7 @@ impl Variables<'_> {
         Some(pair.split_once('=')?.1)
     }
 
-    fn set(&mut self, name: &str, value: String) {
+    fn set(&mut self, name: &str, value: &str) {
         let pair = format!("{name}={value}");
         let at = self.own.iter().rposition(|pair| key(pair) == name);
         let before = at.map(|at| std::mem::replace(&mut self.own[at], pair.clone()));
