@@ -4,6 +4,7 @@
 //! `GET /networks/{id}` of the Docker Engine API.
 
 mod collection;
+mod dns_settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use collection::{Changes, Inventory};
+pub use dns_settings::DnsSettings;
 
 use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
@@ -139,6 +141,8 @@ pub struct Container {
     pub endpoints: Vec<Endpoint>,
     /// `HostConfig.ExtraHosts`, as given: `name:address`.
     pub extra_hosts: Vec<String>,
+    /// What it was told about DNS.
+    pub dns: DnsSettings,
     /// `Config.StopSignal`, normalised to a number where it is a known name; SIGTERM by default.
     pub stop_signal: u8,
     /// `Config.StopTimeout` in seconds, 10 by default; nothing if the engine waits for ever.

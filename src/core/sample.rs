@@ -7,7 +7,8 @@
 //! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
 //! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `renamed` (which
 //! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`, `label=KEY=VALUE`,
-//! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `NET=[ADDRESS[,ADDRESS]]` (an
+//! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `dns=ADDRESS`,
+//! `search=DOMAIN`, `ndots=NUMBER`, `NET=[ADDRESS[,ADDRESS]]` (an
 //! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`,
 //! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{
-    Container, Endpoint, Inventory, Known, Link, Network, NetworkMode, RunState, Subnet,
+    Container, DnsSettings, Endpoint, Inventory, Known, Link, Network, NetworkMode, RunState,
+    Subnet,
 };
 use super::label::{Labels, Part};
 use super::map::NetworkMap;
@@ -140,6 +142,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
         network_mode: NetworkMode::Endpoints,
         endpoints: Vec::new(),
         extra_hosts: Vec::new(),
+        dns: DnsSettings::default(),
         stop_signal: 15,
         stop_timeout: Some(10),
     };
@@ -164,6 +167,9 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             }
             Some(("mode", mode)) => container.network_mode = mode_of(mode),
             Some(("extra", line)) => container.extra_hosts.push(line.to_owned()),
+            Some(("dns", server)) => container.dns.servers.push(server.parse().unwrap()),
+            Some(("search", domain)) => container.dns.search.push(domain.to_owned()),
+            Some(("ndots", number)) => container.dns.ndots = Some(number.parse().unwrap()),
             Some(("alias", text)) => {
                 let (network, alias) = text.split_once(':').unwrap();
                 endpoint(&mut container, network)

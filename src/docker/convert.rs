@@ -1,5 +1,6 @@
 //! The engine's words into the core's. Translates, and decides nothing.
 
+mod dns;
 mod event;
 mod signal;
 #[cfg(test)]
@@ -93,6 +94,11 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Option<Container> 
         network_mode: network_mode(host_config.network_mode.as_deref().unwrap_or_default()),
         endpoints,
         extra_hosts: host_config.extra_hosts.unwrap_or_default(),
+        dns: dns::settings(
+            host_config.dns,
+            host_config.dns_search,
+            host_config.dns_options,
+        ),
         stop_signal: config
             .stop_signal
             .as_deref()

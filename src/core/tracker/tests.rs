@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::core::hosts_file::HostsFile;
-use crate::core::inventory::{Endpoint, Listed, NetworkMode, RunState};
+use crate::core::inventory::{DnsSettings, Endpoint, Listed, NetworkMode, RunState};
 use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL};
 
 /// An engine as it really is, to be listed and inspected.
@@ -52,6 +52,7 @@ impl Engine {
             network_mode: NetworkMode::Endpoints,
             endpoints: Vec::new(),
             extra_hosts: Vec::new(),
+            dns: DnsSettings::default(),
             stop_signal: 15,
             stop_timeout: Some(10),
         };
