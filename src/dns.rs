@@ -1,7 +1,7 @@
 //! DNS for whoever runs on this host: questions to the core, answers to the wire.
 //!
-//! UDP and TCP on one address. Each question is put to one snapshot of the map, without a scope; what the core
-//! leaves to the world's resolvers goes to a [`Forwarder`]. What a name means is decided in
+//! UDP and TCP on one address. Each question is put to one snapshot of the map; what the core leaves to the world's
+//! resolvers, or to those that a container was given, goes to a [`Forwarder`]. What a name means is decided in
 //! [`crate::core::resolve`], never here. The only user of hickory.
 //!
 //! ```text
@@ -31,11 +31,13 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinError};
 use tokio_util::sync::CancellationToken;
 
-pub use forward::Forwarder;
+pub use forward::{Dial, Forwarder};
 pub use policy::{ForwardPolicy, InvalidForwardPolicy};
 
 use self::handler::Handler;
 use crate::core::map::NetworkMap;
+use crate::core::route::OwnAddresses;
+use crate::core::tunnel_state::TunnelState;
 
 /// How often a port is looked for that is free for both UDP and TCP. Even if every second one were taken for UDP,
 /// one in 65,536 starts would fail.
@@ -53,6 +55,17 @@ pub enum Error {
     /// Its thread panicked.
     #[error("keep the DNS thread")]
     Thread(#[source] JoinError),
+}
+
+/// What answers depend on.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// From the watcher.
+    pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// From the tunnel's driver.
+    pub tunnel: watch::Receiver<TunnelState>,
+    /// Where dockline listens: no DNS server of a container's.
+    pub own: OwnAddresses,
 }
 
 /// The DNS server, bound and not yet running.
@@ -100,7 +113,7 @@ impl Dns {
     /// much again.
     pub async fn run(
         self,
-        map: watch::Receiver<Arc<NetworkMap>>,
+        view: View,
         forwarder: Forwarder,
         stop: CancellationToken,
     ) -> Result<(), Error> {
@@ -109,7 +122,7 @@ impl Dns {
         let _ends_thread = stop.clone().drop_guard();
         let thread = task::spawn_blocking(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            let handler = Handler::new(map, forwarder.apart());
+            let handler = Handler::new(view, forwarder.apart());
             runtime
                 .map_err(Error::Start)?
                 .block_on(self.serve(handler, stop))

@@ -38,12 +38,12 @@ use tracing::{Instrument as _, debug, debug_span, warn};
 
 pub use connections::{Connection, Connections};
 pub use deadlines::Deadlines;
-pub use dial::{Upstream, UpstreamError};
+pub use dial::{AskServers, Upstream, UpstreamError};
 pub use password::Password;
 
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
-use crate::core::route::OwnAddresses;
+use crate::core::route::{OwnAddresses, Target};
 use crate::core::tunnel_state::TunnelState;
 use dial::{Dialler, Resolver};
 use hint::Hints;
@@ -61,6 +61,14 @@ pub struct View {
     pub tunnel: watch::Receiver<TunnelState>,
 }
 
+impl View {
+    /// Connects through the tunnel to the first of `targets` that answers, for somebody else than a client.
+    pub async fn connect(&self, targets: &[Target]) -> io::Result<TcpStream> {
+        let opened = dial::into_networks(self, targets, &Deadlines::default()).await;
+        opened.map(|(stream, _)| stream).map_err(io::Error::other)
+    }
+}
+
 /// How the gateway behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -70,6 +78,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// Where dockline listens, so that nothing is sent in circles. The gateway's own address need not be among them.
     pub own: OwnAddresses,
+    /// To the DNS servers that containers were given.
+    pub ask_servers: AskServers,
     /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files.
     pub capacity: usize,
     /// How long it waits.
@@ -82,6 +92,7 @@ impl Default for Config {
             password: None,
             upstream: Upstream::default(),
             own: OwnAddresses::new(),
+            ask_servers: AskServers::default(),
             // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
             capacity: 8_192,
             deadlines: Deadlines::default(),
@@ -133,6 +144,7 @@ impl Gateway {
                 own,
                 upstream: config.upstream,
                 resolver: Resolver::default(),
+                ask_servers: config.ask_servers,
                 deadlines: config.deadlines,
                 connections: self.connections,
             },

@@ -16,9 +16,11 @@ use crate::control::{Addresses, Control, Sources};
 use crate::core::engine_state::EngineState;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
+use crate::core::resolve::ADDRESSES;
+use crate::core::route::Resolvers;
 use crate::core::tracker::Tracker;
 use crate::core::tunnel_state::TunnelState;
-use crate::dns::{Dns, Forwarder};
+use crate::dns::{self, Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
@@ -109,7 +111,15 @@ impl Service {
         // From the API proxy to the tunnel's driver.
         let (leases_tx, leases_rx) = watch::channel(Leases::default());
 
-        let forwarder = Forwarder::new(config.dns_forward, addresses.dns);
+        let view = gateway::View {
+            map: map_rx.clone(),
+            tunnel: tunnel_rx.clone(),
+        };
+        let forwarder = Forwarder::new(
+            config.dns_forward,
+            addresses.dns,
+            through_tunnel(view.clone()),
+        );
         let sources = Sources {
             instance: config.selector.instance.clone(),
             endpoint: client.endpoint().to_owned(),
@@ -132,14 +142,16 @@ impl Service {
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
         };
-        let view = gateway::View {
+        let dns_view = dns::View {
             map: map_rx.clone(),
             tunnel: tunnel_rx,
+            own: addresses.own(),
         };
         let gateway_config = gateway::Config {
             password: config.gateway_password,
             upstream: config.upstream,
             own: addresses.own(),
+            ask_servers: ask_servers(forwarder.clone()),
             ..gateway::Config::default()
         };
         let watcher = Watcher::new(
@@ -154,7 +166,7 @@ impl Service {
             instance: config.selector.instance,
             image: config.tunnel_image,
             engine: engine_rx,
-            map: map_rx.clone(),
+            map: map_rx,
             leases: leases_rx,
         };
 
@@ -163,7 +175,7 @@ impl Service {
         let mut parts = Parts::new();
         let token = stop.clone();
         parts.spawn(async move {
-            let ended = dns.run(map_rx, forwarder, token).await;
+            let ended = dns.run(dns_view, forwarder, token).await;
             (Part::Dns, ended.map(|()| None).map_err(Into::into))
         });
         let token = stop.clone();
@@ -257,14 +269,36 @@ async fn supervise(
 }
 
 fn forward(forwarder: Forwarder) -> Forward {
-    Arc::new(move |question| {
+    Arc::new(move |question, resolvers| {
         let forwarder = forwarder.clone();
         Box::pin(async move {
             match question {
-                Beyond::Name(name, record_type) => forwarder.resolve(&name, record_type).await,
-                Beyond::Address(address) => forwarder.reverse(address).await,
+                Beyond::Names(names, types) => forwarder.resolve(&names, types, &resolvers).await,
+                Beyond::Address(address) => forwarder.reverse(address, &resolvers).await,
             }
         })
+    })
+}
+
+/// From the gateway to the DNS servers of containers.
+fn ask_servers(forwarder: Forwarder) -> gateway::AskServers {
+    gateway::AskServers::new(move |names, servers| {
+        let forwarder = forwarder.clone();
+        Box::pin(async move {
+            let resolvers = Resolvers::Own(servers);
+            forwarder
+                .resolve(&names, ADDRESSES, &resolvers)
+                .await
+                .addresses
+        })
+    })
+}
+
+/// From the forwarder into networks.
+fn through_tunnel(view: gateway::View) -> dns::Dial {
+    Arc::new(move |targets| {
+        let view = view.clone();
+        Box::pin(async move { view.connect(&targets).await })
     })
 }
 

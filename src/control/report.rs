@@ -25,7 +25,7 @@ use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
 use crate::core::resolve::{self, Answer, RecordType};
-use crate::core::route::OwnAddresses;
+use crate::core::route::{OwnAddresses, Resolvers};
 use crate::core::tunnel_state::{Stage, TunnelState};
 
 /// Where the service listens.
@@ -56,15 +56,15 @@ impl Addresses {
 /// A question that is the world's to answer.
 #[derive(Clone, Debug)]
 pub enum Beyond {
-    /// A name's addresses.
-    Name(String, RecordType),
+    /// The addresses of the first of these names that is there.
+    Names(Vec<String>, &'static [RecordType]),
     /// An address's names.
     Address(IpAddr),
 }
 
-/// Asks the world.
+/// Asks the world, by these servers.
 pub type Forward =
-    Arc<dyn Fn(Beyond) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+    Arc<dyn Fn(Beyond, Resolvers) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
 /// All that reports are made from.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 
 mod handlers;
 mod listen;
+mod world;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

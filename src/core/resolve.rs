@@ -15,6 +15,7 @@ mod order;
 mod places;
 mod reverse;
 mod scoped;
+mod search;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -25,6 +26,8 @@ pub use ambiguous::{Ambiguous, ambiguous};
 pub use explain::{Candidate, Explanation, explain};
 pub(crate) use order::in_order;
 pub use reverse::{is_local_range, reverse};
+pub(crate) use search::searches;
+pub use search::{Lookup, lookup};
 pub use zone::narrow;
 
 use places::{Settle, Visitor};
@@ -48,6 +51,9 @@ pub enum Scope {
     /// From inside a container.
     Container(ContainerId),
 }
+
+/// What is asked for by whoever wants to connect.
+pub const ADDRESSES: &[RecordType] = &[RecordType::A, RecordType::Aaaa];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +192,7 @@ impl Answer {
     }
 }
 
-/// Resolves `name`, which may end in a dot, as seen from `scope`.
+/// Resolves `name`, which may end in a dot, as seen from `scope`; search domains are for [`lookup`].
 ///
 /// In the merged view, that of a container may be [asked for](narrow) in the name itself. What is then to be forwarded
 /// is the name in there.
@@ -207,11 +213,26 @@ fn visit(
         Some((scope, name)) => (scope, *name),
         None => (scope, name),
     };
-    let found = match scope {
+    walk(map, scope, name, wanted, visitor)
+        .unwrap_or_else(|| search::unknown(map, scope, name, wanted))
+}
+
+fn walk(
+    map: &NetworkMap,
+    scope: &Scope,
+    name: &str,
+    wanted: RecordType,
+    visitor: &mut impl Visitor,
+) -> Option<Answer> {
+    match scope {
         Scope::Merged => merged::walk(map, name, wanted, visitor),
         Scope::Container(id) => scoped::walk(map, id, name, wanted, visitor),
-    };
-    found.unwrap_or_else(|| Answer::unknown(name))
+    }
+}
+
+/// What is known here of a name without a dot at its end.
+fn known(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) -> Option<Answer> {
+    walk(map, scope, name, wanted, &mut Settle(wanted))
 }
 
 /// The readings of a dotted name as `NAME.NETWORK`, the shortest network name first (Docker splits from the right).

@@ -4,20 +4,23 @@
 //! of the engine, so that a public name cannot lead into a network, and one network's traffic not into another.
 
 mod address;
+mod named;
 mod own_loopback;
+mod resolvers;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 pub use address::route_address;
+pub use named::{route_found, route_name};
+pub use resolvers::{Resolvers, Server, resolvers};
 
-use self::address::{outwards, to_host};
 use super::id::NetworkId;
 use super::map::NetworkMap;
-use super::resolve::{self, Answer, HOST_NAMES, RecordType, Scope, Source, Status};
+use super::resolve::{self, ADDRESSES, Lookup, Scope};
 
 /// A host as a client names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +104,8 @@ pub enum Route {
         /// For people.
         reason: String,
     },
-    /// Straight out. A name is still to be resolved, and each address then put to [`route_address`].
+    /// Straight out. A name is still to be [looked up](resolve::lookup), and its addresses then put to
+    /// [`route_found`].
     Direct {
         /// For people.
         reason: String,
@@ -192,93 +196,20 @@ pub fn route(
         }
         Host::Name(name) => name,
     };
-    let v4 = resolve::resolve(map, scope, name, RecordType::A);
-    let v6 = resolve::resolve(map, scope, name, RecordType::Aaaa);
-    let addresses: Vec<_> = v4.addresses.iter().chain(&v6.addresses).copied().collect();
-    if addresses.is_empty() {
-        return unresolved(map, scope, name, &v4);
+    // Names are looked for in domains in few scopes, and this is asked for every connection.
+    if !resolve::searches(map, scope) {
+        return route_name(map, scope, name, port, here);
     }
-    if *scope == Scope::Merged
-        && HOST_NAMES.contains(&name.to_lowercase().as_str())
-        && is_loopback(&addresses)
-    {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        return to_host(address, here.own, format!("{name} is this host"));
+    let Lookup { world, known } = resolve::lookup(map, scope, name, ADDRESSES);
+    if world.is_empty() {
+        return route_name(
+            map,
+            scope,
+            &known.unwrap_or_else(|| name.clone()),
+            port,
+            here,
+        );
     }
-    let routes = addresses
-        .iter()
-        .map(|a| route_address(map, scope, SocketAddr::new(*a, port), here));
-    let mut sources = v4.sources.iter().chain(&v6.sources);
-    let is_containers = sources.all(|s| matches!(s, Source::Name(_) | Source::Link));
-    merge(name, is_containers, routes.collect())
-}
-
-fn is_loopback(addresses: &[IpAddr]) -> bool {
-    addresses.iter().all(IpAddr::is_loopback)
-}
-
-fn unresolved(map: &NetworkMap, scope: &Scope, name: &str, answer: &Answer) -> Route {
-    match answer.status {
-        Status::Forward => {
-            let reason = format!("{name} is not a name of this engine");
-            outwards(map, scope, &name, reason)
-        }
-        Status::NoData | Status::Found => Route::refused(
-            Refusal::NotFound,
-            format!("{name} is known but has no address"),
-        ),
-        Status::NotFound if map.generation() == 0 => Route::refused(
-            Refusal::NotYet,
-            format!("the engine has not said yet what runs there, so {name:?} is not known"),
-        ),
-        Status::NotFound if name.contains('.') => Route::refused(
-            Refusal::NotFound,
-            format!(
-                "nothing is called {name:?}; of the names under \"dockline\", which never leave this machine, \
-                 NAME.CONTAINER.scope.dockline is NAME as a running container sees it"
-            ),
-        ),
-        Status::NotFound => Route::refused(
-            Refusal::NotFound,
-            format!(
-                "no watched network has the name {name:?}, and a name without a dot never leaves this machine"
-            ),
-        ),
-    }
-}
-
-/// Several addresses of one name: all that go through the tunnel, or else the first decision.
-fn merge(name: &str, is_containers: bool, routes: Vec<Route>) -> Route {
-    let mut tunnel: Option<Route> = None;
-    let mut first = None;
-    for route in routes {
-        match (route, &mut tunnel) {
-            (Route::Tunnel { targets: more, .. }, Some(Route::Tunnel { targets, .. })) => {
-                add_new(targets, more);
-            }
-            (route @ Route::Tunnel { .. }, _) => tunnel = Some(route),
-            (other, _) => {
-                first.get_or_insert(other);
-            }
-        }
-    }
-    if let Some(Route::Tunnel { reason, .. }) = &mut tunnel {
-        *reason = if is_containers {
-            format!("{name} is a container's name")
-        } else {
-            format!("{name}: {reason}")
-        };
-    }
-    tunnel.or(first).unwrap_or_else(|| {
-        let reason = format!("{name} has no address");
-        Route::refused(Refusal::NotFound, reason)
-    })
-}
-
-fn add_new(targets: &mut Vec<Target>, more: Vec<Target>) {
-    for target in more {
-        if !targets.contains(&target) {
-            targets.push(target);
-        }
-    }
+    let reason = format!("{name} may be {}, in the world", world.join(" or "));
+    named::worlds(map, scope, name, reason, here)
 }

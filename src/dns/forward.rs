@@ -1,26 +1,28 @@
 //! Questions for the world's resolvers.
 //!
-//! Servers are asked in their order. The next one is asked if one does not answer, or says SERVFAIL or REFUSED;
-//! any other answer is final, as in Docker's own forwarding. Nothing is cached: whoever answers has a cache.
+//! This host's servers are asked, or those that a container was given. They are asked in their order. The next one is
+//! asked if one does not answer, or says SERVFAIL or REFUSED; any other answer is final, as in Docker's own forwarding.
+//! Nothing is cached: whoever answers has a cache.
+
+mod servers;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::config::{NameServerConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
-use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::op::{DnsRequestOptions, Query, ResponseCode};
+use futures_util::future::join_all;
+use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
-use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
 use tokio::sync::Semaphore;
 use tokio::time;
 
+pub use self::servers::Dial;
+use self::servers::{Server, ask, ask_own, server};
 use super::policy::ForwardPolicy;
 use super::reply::Reply;
 use crate::core::resolve::{self, Answer, Source, Status};
+use crate::core::route::Resolvers;
 
 /// The longest that a question waits for an answer. Resolvers ask again after 5 seconds (the C library, c-ares).
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -31,15 +33,14 @@ const MAX_SYSTEM_SERVERS: usize = 3;
 /// For how long the system's servers are taken to be the same. They change with every network that a laptop joins.
 const SYSTEM_SERVERS_LAST: Duration = Duration::from_secs(5);
 
-/// One server, with the connections to it.
-type Server = NameServerPool<TokioRuntimeProvider>;
-
 /// Asks other servers, as the policy says. Copies share limit and connections.
 #[derive(Clone)]
 pub struct Forwarder {
     policy: ForwardPolicy,
     /// Where dockline's own DNS listens: never asked.
     own: SocketAddr,
+    /// To the servers of containers that are in a network.
+    dial: Dial,
     deadline: Duration,
     slots: Arc<Semaphore>,
     servers: Arc<Mutex<Servers>>,
@@ -54,11 +55,13 @@ struct Servers {
 }
 
 impl Forwarder {
-    /// Asks whom `policy` says, but never `own`, where this dockline answers itself.
-    pub fn new(policy: ForwardPolicy, own: SocketAddr) -> Self {
+    /// Asks whom `policy` says, but never `own`, where this dockline answers itself. Servers in networks are reached by
+    /// `dial`.
+    pub fn new(policy: ForwardPolicy, own: SocketAddr, dial: Dial) -> Self {
         let forwarder = Self {
             policy,
             own,
+            dial,
             deadline: DEADLINE,
             slots: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             servers: Arc::default(),
@@ -83,53 +86,102 @@ impl Forwarder {
         self.apart()
     }
 
-    /// The world's answer for the addresses of `name`, which is taken as absolute.
-    pub async fn resolve(&self, name: &str, wanted: resolve::RecordType) -> Answer {
-        let Ok(mut name) = Name::from_str_relaxed(name) else {
-            return Answer::empty(Status::NotFound);
-        };
-        name.set_fqdn(true);
-        let record_type = match wanted {
-            resolve::RecordType::A | resolve::RecordType::Other => RecordType::A,
-            resolve::RecordType::Aaaa => RecordType::AAAA,
-        };
-        let mut answer = self.ask_for_answer(Query::query(name, record_type)).await;
-        if wanted == resolve::RecordType::Other && answer.status == Status::Found {
-            answer = Answer::empty(Status::NoData);
-        }
-        answer
+    /// The world's answer for the addresses of the first of these names that is there. They are taken as absolute.
+    pub async fn resolve(
+        &self,
+        names: &[String],
+        wanted: &[resolve::RecordType],
+        resolvers: &Resolvers,
+    ) -> Answer {
+        let names: Vec<_> = names.iter().filter_map(|name| absolute(name)).collect();
+        let asking = wanted.iter().map(|wanted| {
+            let record_type = match wanted {
+                resolve::RecordType::A => RecordType::A,
+                resolve::RecordType::Aaaa => RecordType::AAAA,
+                // Has no addresses, whatever it has.
+                resolve::RecordType::Other => RecordType::TXT,
+            };
+            self.ask_for_answer(&names, record_type, resolvers)
+        });
+        let answers = join_all(asking).await.into_iter();
+        let answer = answers.reduce(|mut all, answer| {
+            all.merge(answer);
+            all
+        });
+        answer.unwrap_or_else(Answer::not_found)
     }
 
     /// The world's answer for the names of `address`.
-    pub async fn reverse(&self, address: IpAddr) -> Answer {
-        let query = Query::query(Name::from(address), RecordType::PTR);
-        self.ask_for_answer(query).await
+    pub async fn reverse(&self, address: IpAddr, resolvers: &Resolvers) -> Answer {
+        let name = Name::from(address);
+        self.ask_for_answer(&[name], RecordType::PTR, resolvers)
+            .await
     }
 
-    async fn ask_for_answer(&self, query: Query) -> Answer {
-        match self.ask(&query).await {
-            Some(reply) => to_answer(&reply, query.query_type()),
-            None => Answer::empty(Status::NotFound),
+    async fn ask_for_answer(
+        &self,
+        names: &[Name],
+        record_type: RecordType,
+        resolvers: &Resolvers,
+    ) -> Answer {
+        match self.ask(names, record_type, resolvers).await {
+            Some((_, reply)) => to_answer(&reply, record_type),
+            None => Answer::not_found(),
         }
     }
 
-    /// Asks; nothing if nobody is to be asked, or nobody answers in time.
-    pub(super) async fn ask(&self, query: &Query) -> Option<Reply> {
+    /// Asks for these names until one is there: for which one there is an answer, and which. Nothing if nobody is to be
+    /// asked, or nobody answers in time.
+    pub(super) async fn ask(
+        &self,
+        names: &[Name],
+        record_type: RecordType,
+        resolvers: &Resolvers,
+    ) -> Option<(Name, Reply)> {
         let Ok(_slot) = self.slots.try_acquire() else {
             tracing::debug!("too many forwarded DNS questions at a time");
             return None;
         };
-        let servers = self.servers();
         let asking = async {
-            for server in servers.iter() {
-                let reply = ask_server(server, query).await;
-                if reply.is_some() {
-                    return reply;
+            let mut said = None;
+            for name in names {
+                let query = Query::query(name.clone(), record_type);
+                let Some(reply) = self.ask_servers(&query, resolvers).await else {
+                    continue;
+                };
+                let is_there = reply.code == ResponseCode::NoError;
+                said = Some((name.clone(), reply));
+                if is_there {
+                    break;
                 }
             }
-            None
+            said
         };
         time::timeout(self.deadline, asking).await.ok().flatten()
+    }
+
+    async fn ask_servers(&self, query: &Query, resolvers: &Resolvers) -> Option<Reply> {
+        match resolvers {
+            Resolvers::System => {
+                for server in self.servers().iter() {
+                    let reply = ask(server, query).await;
+                    if reply.is_some() {
+                        return reply;
+                    }
+                }
+            }
+            Resolvers::Own(_) if self.policy == ForwardPolicy::None => {}
+            Resolvers::Own(servers) => {
+                let share = share(self.deadline, servers.len());
+                for server in servers {
+                    let reply = ask_own(server, query, &self.dial, share).await;
+                    if reply.is_some() {
+                        return reply;
+                    }
+                }
+            }
+        }
+        None
     }
 
     fn servers(&self) -> Arc<[Server]> {
@@ -139,9 +191,7 @@ impl Forwarder {
             servers.known_since = Some(Instant::now());
             let addresses = self.addresses();
             if addresses != servers.addresses {
-                // So that the last one has its turn even if the others are silent.
-                let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-                let share = self.deadline / count.max(1);
+                let share = share(self.deadline, addresses.len());
                 let asked = addresses
                     .iter()
                     .filter_map(|address| server(*address, share).ok());
@@ -162,6 +212,17 @@ impl Forwarder {
         addresses.retain(|address| reached_at(*address) != own);
         addresses
     }
+}
+
+/// The time for one of so many, so that the last one has its turn even if the others are silent.
+fn share(time: Duration, count: usize) -> Duration {
+    time / u32::try_from(count).unwrap_or(u32::MAX).max(1)
+}
+
+fn absolute(name: &str) -> Option<Name> {
+    let mut name = Name::from_str_relaxed(name).ok()?;
+    name.set_fqdn(true);
+    Some(name)
 }
 
 /// The address by which this host is reached if it is given as "any".
@@ -187,48 +248,6 @@ fn system_servers() -> Vec<SocketAddr> {
         Some(SocketAddr::new(server.ip, port))
     });
     servers.take(MAX_SYSTEM_SERVERS).collect()
-}
-
-fn server(address: SocketAddr, timeout: Duration) -> Result<Server, NetError> {
-    let mut config = NameServerConfig::udp_and_tcp(address.ip());
-    for connection in &mut config.connections {
-        connection.port = address.port();
-    }
-    let mut options = ResolverOpts::default();
-    options.timeout = timeout;
-    let context = PoolContext::new(options, TlsConfig::new()?);
-    let provider = TokioRuntimeProvider::new();
-    Ok(NameServerPool::from_config(
-        [config],
-        Arc::new(context),
-        provider,
-    ))
-}
-
-async fn ask_server(server: &Server, query: &Query) -> Option<Reply> {
-    let asked = server.lookup(query.clone(), DnsRequestOptions::default());
-    match asked.first_answer().await {
-        Ok(response) => {
-            let message = response.into_message();
-            let code = message.metadata.response_code;
-            let understood = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
-            understood.then(|| Reply::passed_on(code, message.answers, message.authorities))
-        }
-        Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords {
-            response_code,
-            authorities,
-            ..
-        }))) => {
-            let authority = authorities
-                .iter()
-                .flat_map(|records| records.iter().cloned());
-            Some(Reply::passed_on(response_code, Vec::new(), authority))
-        }
-        Err(error) => {
-            tracing::debug!(%error, "no answer from a DNS server");
-            None
-        }
-    }
 }
 
 fn to_answer(reply: &Reply, wanted: RecordType) -> Answer {

@@ -6,24 +6,24 @@ use hickory_server::proto::op::{OpCode, Query, ResponseCode};
 use hickory_server::proto::rr::{DNSClass, Name, RecordType};
 use hickory_server::server::Request;
 use ipnet::IpNet;
-use tokio::sync::watch;
 
+use super::View;
 use super::forward::Forwarder;
 use super::reply::Reply;
 use crate::core::map::NetworkMap;
-use crate::core::resolve::{self, Answer, Scope, Status};
+use crate::core::resolve::{self, Answer, Lookup, Scope, Status};
+use crate::core::route::{self, Resolvers, ThisHost};
 
 /// Answers requests, from the map of the moment.
 #[derive(Clone)]
 pub(super) struct Handler {
-    /// From the watcher.
-    map: watch::Receiver<Arc<NetworkMap>>,
+    view: View,
     forwarder: Forwarder,
 }
 
 impl Handler {
-    pub(super) fn new(map: watch::Receiver<Arc<NetworkMap>>, forwarder: Forwarder) -> Self {
-        Self { map, forwarder }
+    pub(super) fn new(view: View, forwarder: Forwarder) -> Self {
+        Self { view, forwarder }
     }
 
     /// The reply to a request, whoever has it.
@@ -40,27 +40,44 @@ impl Handler {
             Ok(query) => query,
             Err(code) => return Ok(Reply::error(code)),
         };
-        let map = Arc::clone(&self.map.borrow());
-        ask_map(&map, query).map(|answer| Reply::from_map(&answer, query.name()))
+        let map = Arc::clone(&self.view.map.borrow());
+        let here = || ThisHost {
+            own: &self.view.own,
+            has_engine: self.view.tunnel.borrow().engine_is_here,
+        };
+        ask_map(&map, query, here).map(|answer| Reply::from_map(&answer, query.name()))
     }
 
     /// The reply of the world's resolvers.
     pub(super) async fn forwarded(&self, outward: Outward) -> Reply {
-        let Outward { query, owner } = outward;
-        let reply = self.forwarder.ask(&query).await;
-        let reply = reply.unwrap_or_else(Reply::unknown);
-        match owner {
-            Some(owner) => reply.renamed(query.name(), &owner),
-            None => reply,
+        let Outward {
+            names,
+            record_type,
+            resolvers,
+            owner,
+            otherwise,
+        } = outward;
+        let asked = self.forwarder.ask(&names, record_type, &resolvers).await;
+        let is_there = |reply: &Reply| reply.code == ResponseCode::NoError;
+        match (asked, otherwise) {
+            (Some((name, reply)), None) => reply.renamed(&name, &owner),
+            (Some((name, reply)), Some(_)) if is_there(&reply) => reply.renamed(&name, &owner),
+            (_, Some(known)) => Reply::from_map(&known, &owner),
+            (None, None) => Reply::unknown(),
         }
     }
 }
 
 /// A question for the world's resolvers.
 pub(super) struct Outward {
-    query: Query,
-    /// The name that was asked for, if it stands for another.
-    owner: Option<Name>,
+    /// What may be meant.
+    names: Vec<Name>,
+    record_type: RecordType,
+    resolvers: Resolvers,
+    /// The name that was asked for.
+    owner: Name,
+    /// What is known here, in case that none of them is there.
+    otherwise: Option<Answer>,
 }
 
 /// The one question of a request that can be answered at all.
@@ -81,10 +98,14 @@ fn question(request: &Request) -> Result<&Query, ResponseCode> {
     Ok(query.original())
 }
 
-fn ask_map(map: &NetworkMap, query: &Query) -> Result<Answer, Box<Outward>> {
+fn ask_map<'h>(
+    map: &NetworkMap,
+    query: &Query,
+    here: impl FnOnce() -> ThisHost<'h>,
+) -> Result<Answer, Box<Outward>> {
     if let Ok(range) = query.name().parse_arpa_name() {
         let answer = ask_map_reverse(map, range, query.query_type());
-        return known_or(answer, || query.clone().into());
+        return known_or_asked(answer, query);
     }
     let wanted = match query.query_type() {
         RecordType::A => resolve::RecordType::A,
@@ -92,36 +113,43 @@ fn ask_map(map: &NetworkMap, query: &Query) -> Result<Answer, Box<Outward>> {
         _ => resolve::RecordType::Other,
     };
     let name = query.name().to_ascii();
-    match resolve::narrow(map, &Scope::Merged, &name) {
-        None => {
-            let answer = resolve::resolve(map, &Scope::Merged, &name, wanted);
-            known_or(answer, || query.clone().into())
-        }
-        Some((scope, inner)) => {
-            let answer = resolve::resolve(map, &scope, inner, wanted);
-            // What is no name any more, having lost its end, is nobody's.
-            let Ok(inner) = Name::from_ascii(format!("{inner}.")) else {
-                return Ok(Answer::not_found());
-            };
-            known_or(answer, || Outward {
-                query: Query::query(inner, query.query_type()),
-                owner: Some(query.name().clone()),
-            })
-        }
+    let Some((scope, inner)) = resolve::narrow(map, &Scope::Merged, &name) else {
+        let answer = resolve::resolve(map, &Scope::Merged, &name, wanted);
+        return known_or_asked(answer, query);
+    };
+    let Lookup { world, known } = resolve::lookup(map, &scope, inner, &[wanted]);
+    // What is no name any more, having lost its end, is nobody's.
+    let names = world.iter().map(|name| format!("{name}."));
+    let names: Vec<_> = names.filter_map(|n| Name::from_ascii(n).ok()).collect();
+    let resolved = |name: &str| resolve::resolve(map, &scope, name, wanted);
+    if names.is_empty() {
+        let name = known.as_deref().unwrap_or(inner);
+        let answer = resolved(name);
+        return Ok(match answer.status {
+            Status::Forward => Answer::not_found(),
+            Status::Found | Status::NoData | Status::NotFound => answer,
+        });
     }
+    Err(Box::new(Outward {
+        names,
+        record_type: query.query_type(),
+        resolvers: route::resolvers(map, &scope, here()),
+        owner: query.name().clone(),
+        otherwise: known.as_deref().map(resolved),
+    }))
 }
 
-fn known_or(answer: Answer, outward: impl FnOnce() -> Outward) -> Result<Answer, Box<Outward>> {
-    if answer.status == Status::Forward {
-        return Err(Box::new(outward()));
+fn known_or_asked(answer: Answer, query: &Query) -> Result<Answer, Box<Outward>> {
+    if answer.status != Status::Forward {
+        return Ok(answer);
     }
-    Ok(answer)
-}
-
-impl From<Query> for Outward {
-    fn from(query: Query) -> Self {
-        Self { query, owner: None }
-    }
+    Err(Box::new(Outward {
+        names: vec![query.name().clone()],
+        record_type: query.query_type(),
+        resolvers: Resolvers::System,
+        owner: query.name().clone(),
+        otherwise: None,
+    }))
 }
 
 /// The name under `arpa` of an address, or of a range of them, which has no pointer.

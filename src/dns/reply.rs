@@ -82,8 +82,11 @@ impl Reply {
         }
     }
 
-    /// The same for `owner`, who stands for `asked`: an asker takes records of the name in its question alone.
+    /// The same for `owner`, who may stand for `asked`: an asker takes records of the name in its question alone.
     pub(super) fn renamed(mut self, asked: &Name, owner: &Name) -> Self {
+        if asked == owner {
+            return self;
+        }
         let records = self.answers.iter_mut();
         for record in records.filter(|record| record.name == *asked) {
             record.name = owner.clone();

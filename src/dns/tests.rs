@@ -1,6 +1,7 @@
 //! A real server on loopback, asked over real sockets.
 
 mod connections;
+mod own;
 mod properties;
 mod scope;
 pub(super) mod upstream;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
-use self::upstream::Upstream;
+use self::upstream::{Upstream, no_tunnel};
 use super::*;
 use crate::core::sample;
 
@@ -40,14 +41,21 @@ struct Service {
 
 impl Service {
     fn start(inventory: &str, policy: ForwardPolicy) -> Self {
+        Self::with_tunnel(inventory, policy, no_tunnel())
+    }
+
+    fn with_tunnel(inventory: &str, policy: ForwardPolicy, dial: Dial) -> Self {
         let dns = Dns::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = dns.local_addr();
         let (map_tx, map) = watch::channel(Arc::new(sample::map(inventory)));
         let stop = CancellationToken::new();
-        let forwarder = Forwarder::new(policy, address);
+        let forwarder = Forwarder::new(policy, address, dial);
         let forwarder = forwarder.with_deadline(Duration::from_millis(500));
         let mut running = JoinSet::new();
-        running.spawn(dns.run(map, forwarder, stop.clone()));
+        let (_, tunnel) = watch::channel(TunnelState::default());
+        let own = [address].into();
+        let view = View { map, tunnel, own };
+        running.spawn(dns.run(view, forwarder, stop.clone()));
         Self {
             address,
             map_tx,

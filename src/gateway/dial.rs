@@ -7,6 +7,7 @@ mod direct;
 mod socks_client;
 mod tunnel;
 mod upstream;
+mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use tokio::time::timeout;
 use tracing::debug;
 
 pub(super) use direct::Resolver;
+pub(super) use tunnel::connect as into_networks;
 pub use upstream::{Upstream, UpstreamError};
+pub use world::AskServers;
 
 use super::connections::{Connections, Entry};
 use super::deadlines::Deadlines;
@@ -27,7 +30,7 @@ use super::{View, socket};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{
-    Destination, Host, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
+    Destination, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
 };
 use crate::relay::End;
 
@@ -100,6 +103,7 @@ pub(super) struct Dialler {
     pub(super) own: OwnAddresses,
     pub(super) upstream: Upstream,
     pub(super) resolver: Resolver,
+    pub(super) ask_servers: AskServers,
     pub(super) deadlines: Deadlines,
     pub(super) connections: Connections,
 }
@@ -164,47 +168,6 @@ impl Dialler {
         }
     }
 
-    /// Goes where no network of the engine is.
-    async fn go_out(&self, map: &NetworkMap, call: &Call) -> Result<Opened, Error> {
-        let proxy = self.upstream.proxy_for(&call.destination, call.plain_http);
-        if let Some(proxy) = proxy.filter(|_| !is_address_in_disguise(&call.destination.host)) {
-            let opened = proxy
-                .connect(&call.destination, &self.resolver, &self.deadlines)
-                .await;
-            let (stream, early) = opened?;
-            return Ok((stream, early, Way::Upstream));
-        }
-        let name = match &call.destination.host {
-            Host::Address(address) => {
-                let address = SocketAddr::new(*address, call.destination.port);
-                return self.connect(&[address], Way::Direct).await;
-            }
-            Host::Name(name) => name,
-        };
-        let addresses = self
-            .resolver
-            .look_up(name, call.destination.port, self.deadlines.resolve)
-            .await?;
-        let judge = |address: &SocketAddr| route_address(map, &call.scope, *address, self.here());
-        let (out, mut elsewhere): (Vec<_>, Vec<_>) = addresses
-            .iter()
-            .map(|address| (*address, judge(address)))
-            .partition(|(_, route)| matches!(route, Route::Direct { .. }));
-        if !out.is_empty() {
-            let out: Vec<_> = out.into_iter().map(|(address, _)| address).collect();
-            return self.connect(&out, Way::Direct).await;
-        }
-        // Refusals last: an address that may be reached counts more than one that may not.
-        elsewhere.sort_by_key(|(_, route)| matches!(route, Route::Refused { .. }));
-        match elsewhere.into_iter().next() {
-            Some((address, route)) => {
-                debug!(name, %address, via = route.via(), "a public name leads to this machine");
-                self.stay_in(route).await
-            }
-            None => Err(Error::new(Kind::NotFound, format!("{name} has no address"))),
-        }
-    }
-
     /// Goes into a network, to this host, or nowhere.
     async fn stay_in(&self, route: Route) -> Result<Opened, Error> {
         match route {
@@ -237,16 +200,6 @@ fn tuned(opened: Opened) -> Result<Opened, Error> {
     let tuned = socket::tune(&opened.0);
     tuned.map_err(|error| Error::new(Kind::Broken, format!("the connection broke: {error}")))?;
     Ok(opened)
-}
-
-/// Whether this is an address in one of the old spellings (`127.1`, `0x7f.0.0.1`) that resolvers take for one. No public
-/// name ends like that, and a proxy on this machine would be led by it to places that only we can judge.
-fn is_address_in_disguise(host: &Host) -> bool {
-    let Host::Name(name) = host else {
-        return false;
-    };
-    let last = name.rsplit('.').next().unwrap_or_default();
-    last.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Fails with [`Kind::TimedOut`] unless `attempt` is done within `patience`.

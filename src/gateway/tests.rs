@@ -6,6 +6,7 @@ mod forward;
 mod join;
 mod keep_alive;
 mod out;
+mod own_servers;
 mod peer;
 mod rig;
 mod scope;

@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Json, Response};
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Served, problem};
-use crate::control::report::{self, Beyond, Sources, shape};
+use super::{Failure, Served, problem, world};
+use crate::control::report::{self, Sources, shape};
 use crate::core::map::NetworkMap;
-use crate::core::resolve::{self, RecordType, Scope, Status as Verdict};
-use crate::core::route::{self as routes, Destination, Host, ThisHost};
+use crate::core::resolve::{self, ADDRESSES, RecordType, Scope};
+use crate::core::route::{Destination, Host};
 
 pub(super) async fn unknown_path() -> Failure {
     problem(
@@ -60,7 +60,7 @@ enum Wanted {
 fn wanted(text: Option<&str>, name: &str) -> Result<Wanted, Failure> {
     match text.map(str::to_uppercase).as_deref() {
         None if name.parse::<IpAddr>().is_ok() => Ok(Wanted::Names),
-        None => Ok(Wanted::Addresses(&[RecordType::A, RecordType::Aaaa])),
+        None => Ok(Wanted::Addresses(ADDRESSES)),
         Some("A") => Ok(Wanted::Addresses(&[RecordType::A])),
         Some("AAAA") => Ok(Wanted::Addresses(&[RecordType::Aaaa])),
         Some("PTR") => Ok(Wanted::Names),
@@ -84,10 +84,10 @@ pub(super) async fn resolve(
     let scope = scope(&map, query.from.as_deref())?;
     let name = query.name.as_str();
     let (answer, explanation) = match wanted(query.record_type.as_deref(), name)? {
-        Wanted::Names => (names(sources, &map, &scope, name).await?, None),
+        Wanted::Names => (world::names(sources, &map, &scope, name).await?, None),
         Wanted::Addresses(types) => {
-            let answer = addresses(sources, &map, &scope, name, types).await;
-            let explanation = resolve::explain(&map, &scope, name, types);
+            let (answer, meant) = world::addresses(sources, &map, &scope, name, types).await;
+            let explanation = resolve::explain(&map, &scope, &meant, types);
             (answer, Some(explanation))
         }
     };
@@ -99,51 +99,6 @@ pub(super) async fn resolve(
         answer,
         explanation,
     )))
-}
-
-async fn names(
-    sources: &Sources,
-    map: &NetworkMap,
-    scope: &Scope,
-    name: &str,
-) -> Result<resolve::Answer, Failure> {
-    let not_address = |_| {
-        let error = format!("{name:?} is not an address");
-        problem(StatusCode::BAD_REQUEST, error, "PTR takes an address")
-    };
-    let address = name.parse().map_err(not_address)?;
-    let answer = resolve::reverse(map, scope, address);
-    Ok(match answer.status {
-        Verdict::Forward => (sources.forward)(Beyond::Address(address)).await,
-        Verdict::Found | Verdict::NoData | Verdict::NotFound => answer,
-    })
-}
-
-/// Asks for each type, the world where it is the world's to answer, and puts the answers together.
-async fn addresses(
-    sources: &Sources,
-    map: &NetworkMap,
-    scope: &Scope,
-    name: &str,
-    types: &[RecordType],
-) -> resolve::Answer {
-    let narrowed = resolve::narrow(map, scope, name);
-    let (scope, name) = match &narrowed {
-        Some((scope, name)) => (scope, *name),
-        None => (scope, name),
-    };
-    let mut all: Option<resolve::Answer> = None;
-    for &record_type in types {
-        let mut answer = resolve::resolve(map, scope, name, record_type);
-        if answer.status == Verdict::Forward {
-            answer = (sources.forward)(Beyond::Name(name.to_owned(), record_type)).await;
-        }
-        match &mut all {
-            Some(all) => all.merge(answer),
-            None => all = Some(answer),
-        }
-    }
-    all.unwrap_or_else(resolve::Answer::not_found)
 }
 
 /// `?host=&port=&from=`
@@ -169,17 +124,10 @@ pub(super) async fn route(
         host: Host::from(query.host.as_str()),
         port,
     };
-    let here = ThisHost {
-        own: &sources.addresses.own(),
-        has_engine: sources.tunnel.borrow().engine_is_here,
-    };
-    let decision = routes::route(&map, &scope, &destination, here);
+    let decision = world::decision(sources, &map, &scope, &destination).await;
     let explained = match &destination.host {
         Host::Address(_) => None,
-        Host::Name(name) => {
-            let types = [RecordType::A, RecordType::Aaaa];
-            Some(resolve::explain(&map, &scope, name, &types))
-        }
+        Host::Name(name) => Some(resolve::explain(&map, &scope, name, ADDRESSES)),
     };
     Ok(Json(report::route(
         &map,

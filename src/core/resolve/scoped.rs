@@ -3,7 +3,7 @@
 //! Source of the rules: measured against 127.0.0.11 of engines 20.10 and 26.1 (`docs/names.md`).
 
 use super::order::{Rules, in_order};
-use super::places::{Place, Visitor};
+use super::places::{Place, Settle, Visitor};
 use super::{Answer, RecordType, hosts, readings};
 use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, Endpoint, Known};
@@ -16,12 +16,36 @@ pub(super) fn walk(
     wanted: RecordType,
     visitor: &mut impl Visitor,
 ) -> Option<Answer> {
-    let runs = |known: &&Known| known.container.state.is_up();
-    let files = map.containers().get(id).filter(runs);
-    let files = files.and_then(|_| map.files_owner(id));
     visitor
-        .said(files.and_then(|owner| hosts::lookup(map, owner, name, wanted)))
+        .said(in_hosts(map, id, name, wanted))
         .or_else(|| Sight::new(map, asker(map, id)?).walk(name, visitor))
+}
+
+/// What its `/etc/hosts` says.
+pub(super) fn in_hosts(
+    map: &NetworkMap,
+    id: &ContainerId,
+    name: &str,
+    wanted: RecordType,
+) -> Option<Answer> {
+    let runs = |known: &&Known| known.container.state.is_up();
+    map.containers().get(id).filter(runs)?;
+    hosts::lookup(map, map.files_owner(id)?, name, wanted)
+}
+
+/// What Docker's resolver says, if it knows the name.
+pub(super) fn in_networks(
+    map: &NetworkMap,
+    id: &ContainerId,
+    name: &str,
+    wanted: RecordType,
+) -> Option<Answer> {
+    Sight::new(map, asker(map, id)?).walk(name, &mut Settle(wanted))
+}
+
+/// Whether it is Docker's resolver that the container asks.
+pub(super) fn has_resolver(map: &NetworkMap, id: &ContainerId) -> bool {
+    asker(map, id).is_some_and(|container| !Sight::new(map, container).networks.is_empty())
 }
 
 /// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.

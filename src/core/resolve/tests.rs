@@ -4,6 +4,7 @@
 mod engines;
 mod explanations;
 mod hosts;
+mod search;
 mod zone;
 
 use super::*;

@@ -163,7 +163,7 @@ pub(super) fn outwards(
         return Route::Direct { reason };
     };
     let owner = map.network_owner(id).map(|k| &k.container);
-    if owner.is_none_or(|container| is_shut_in(map, container)) {
+    if owner.is_none_or(|container| !has_way_out(map, container)) {
         let reason = format!(
             "{what} is outside, and the calling container is on internal networks only, or on none"
         );
@@ -172,8 +172,9 @@ pub(super) fn outwards(
     Route::Direct { reason }
 }
 
-fn is_shut_in(map: &NetworkMap, container: &Container) -> bool {
+/// Whether it is on a network that is not internal.
+pub(super) fn has_way_out(map: &NetworkMap, container: &Container) -> bool {
     let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
-    container.network_mode != NetworkMode::Host
-        && container.endpoints.iter().all(|e| internal(&e.network))
+    container.network_mode == NetworkMode::Host
+        || container.endpoints.iter().any(|e| !internal(&e.network))
 }

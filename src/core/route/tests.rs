@@ -1,4 +1,5 @@
 mod properties;
+mod resolvers;
 
 use super::*;
 use crate::core::sample::{id, map};

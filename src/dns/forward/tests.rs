@@ -1,6 +1,7 @@
 use super::*;
 use crate::core::resolve::RecordType::{A, Aaaa, Other};
-use crate::dns::tests::upstream::Upstream;
+use crate::core::route::Resolvers::System;
+use crate::dns::tests::upstream::{Upstream, no_tunnel};
 
 const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5390);
 
@@ -17,7 +18,7 @@ fn shown(answer: &Answer) -> String {
 #[test]
 fn never_asks_itself() {
     let check = |own: &str, servers: &[&str], left: &[&str]| {
-        let forwarder = Forwarder::new(given(servers), own.parse().unwrap());
+        let forwarder = Forwarder::new(given(servers), own.parse().unwrap(), no_tunnel());
         let left: Vec<SocketAddr> = left.iter().map(|text| text.parse().unwrap()).collect();
         assert_eq!(forwarder.addresses(), left, "{own}: {servers:?}");
     };
@@ -38,7 +39,7 @@ fn never_asks_itself() {
 #[tokio::test]
 async fn answers_in_the_cores_words() {
     let upstream = Upstream::start(false);
-    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    let forwarder = Forwarder::new(upstream.policy(), OWN, no_tunnel());
     for (name, wanted, expected) in [
         ("www.example.com", A, "Found 192.0.2.80"),
         ("www.example.com.", Aaaa, "NoData "),
@@ -50,17 +51,25 @@ async fn answers_in_the_cores_words() {
         ("not..a.name", A, "NotFound "),
     ] {
         assert_eq!(
-            shown(&forwarder.resolve(name, wanted).await),
+            shown(
+                &forwarder
+                    .resolve(&[name.to_owned()], &[wanted], &System)
+                    .await
+            ),
             expected,
             "{name} {wanted:?}"
         );
     }
-    let answer = forwarder.reverse([8, 8, 8, 8].into()).await;
+    let answer = forwarder.reverse([8, 8, 8, 8].into(), &System).await;
     assert_eq!(shown(&answer), "Found dns.example.org");
     assert_eq!(answer.sources, [Source::Forwarded]);
-    let nobody = Forwarder::new(ForwardPolicy::None, OWN);
+    let nobody = Forwarder::new(ForwardPolicy::None, OWN, no_tunnel());
     assert_eq!(
-        shown(&nobody.resolve("www.example.com", A).await),
+        shown(
+            &nobody
+                .resolve(&["www.example.com".to_owned()], &[A], &System)
+                .await
+        ),
         "NotFound "
     );
     // Names are absolute: no search domain was tried.
@@ -82,12 +91,16 @@ async fn servers_are_asked_in_order_until_one_answers() {
     let mut servers = servers.to_vec();
     servers.insert(0, silent.local_addr().unwrap());
     let policy = ForwardPolicy::Servers(servers);
-    let forwarder = Forwarder::new(policy, OWN).with_deadline(Duration::from_secs(2));
-    let answer = forwarder.resolve("www.example.com", A).await;
+    let forwarder = Forwarder::new(policy, OWN, no_tunnel()).with_deadline(Duration::from_secs(2));
+    let answer = forwarder
+        .resolve(&["www.example.com".to_owned()], &[A], &System)
+        .await;
     assert_eq!(shown(&answer), "Found 192.0.2.80");
     assert!(!failing.asked().is_empty());
     // That there is nothing is an answer too.
-    let answer = forwarder.resolve("nosuch.example.com", A).await;
+    let answer = forwarder
+        .resolve(&["nosuch.example.com".to_owned()], &[A], &System)
+        .await;
     assert_eq!(shown(&answer), "NotFound ");
     assert_eq!(spare.asked(), Vec::<String>::new());
 }
@@ -95,17 +108,25 @@ async fn servers_are_asked_in_order_until_one_answers() {
 #[tokio::test]
 async fn what_is_too_much_finds_nothing_at_once() {
     let upstream = Upstream::start(false);
-    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    let forwarder = Forwarder::new(upstream.policy(), OWN, no_tunnel());
     let all = u32::try_from(MAX_QUESTIONS).unwrap();
     let taken = forwarder.slots.try_acquire_many(all).unwrap();
     assert_eq!(
-        shown(&forwarder.resolve("www.example.com", A).await),
+        shown(
+            &forwarder
+                .resolve(&["www.example.com".to_owned()], &[A], &System)
+                .await
+        ),
         "NotFound "
     );
     assert!(upstream.asked().is_empty());
     drop(taken);
     assert_eq!(
-        shown(&forwarder.resolve("www.example.com", A).await),
+        shown(
+            &forwarder
+                .resolve(&["www.example.com".to_owned()], &[A], &System)
+                .await
+        ),
         "Found 192.0.2.80"
     );
 }
@@ -113,12 +134,13 @@ async fn what_is_too_much_finds_nothing_at_once() {
 #[tokio::test]
 async fn an_answer_too_long_for_a_datagram_is_fetched_by_tcp() {
     let upstream = Upstream::start(false);
-    let forwarder = Forwarder::new(upstream.policy(), OWN);
+    let forwarder = Forwarder::new(upstream.policy(), OWN, no_tunnel());
     let name = "big.example.com.".parse().unwrap();
     let reply = forwarder
-        .ask(&Query::query(name, RecordType::TXT))
+        .ask(&[name], RecordType::TXT, &System)
         .await
-        .unwrap();
+        .unwrap()
+        .1;
     assert_eq!(reply.answers.len(), 20);
     assert_eq!(upstream.asked().len(), 2);
 }

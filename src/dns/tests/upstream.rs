@@ -1,6 +1,8 @@
 //! A server of public names whose answers the tests know.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_server::Server;
@@ -13,7 +15,12 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::sync::watch;
 
 use super::super::reply::Reply;
-use super::super::{Dns, ForwardPolicy};
+use super::super::{Dial, Dns, ForwardPolicy};
+
+/// For those who ask no server in any network.
+pub(in crate::dns) fn no_tunnel() -> Dial {
+    Arc::new(|_| Box::pin(async { Err(io::ErrorKind::NotConnected.into()) }))
+}
 
 /// A running server; ends when dropped.
 pub(in crate::dns) struct Upstream {

@@ -21,7 +21,7 @@ const USER: &str = "dockline";
 
 /// Connects to the first of `targets` that answers. One on a network that the tunnel has yet to join is waited for only
 /// while there is no other.
-pub(super) async fn connect(
+pub(in crate::gateway) async fn connect(
     view: &View,
     targets: &[Target],
     deadlines: &Deadlines,

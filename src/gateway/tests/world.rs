@@ -34,6 +34,14 @@ pub(super) fn without_web() -> NetworkMap {
     with_tunnel(&others.collect::<Vec<_>>().join("\n"), &SETTLED)
 }
 
+/// The map with a container that has a DNS server and a search domain of its own.
+pub(super) fn with_own_servers() -> NetworkMap {
+    let own = "run own watched shop=10.231.1.4 dns=10.231.1.53 search=corp.test
+    run first watched shop=10.231.1.5 dns=10.231.1.53 search=corp.test ndots=1
+    run searching watched shop=10.231.1.6 search=lan.test";
+    with_tunnel(&format!("{WORLD}\n{own}"), &SETTLED)
+}
+
 fn with_tunnel(world: &str, networks: &[&str]) -> NetworkMap {
     let places: Vec<_> = networks.iter().map(|n| format!("{n}=")).collect();
     let tunnel = format!("run dockline-tunnel-default tunnel {}", places.join(" "));

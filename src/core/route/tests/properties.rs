@@ -4,14 +4,14 @@
 //! which facts arrive does not show.
 
 use std::collections::BTreeSet;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::core::inventory::{Endpoint, NetworkMode, RunState};
-use crate::core::resolve::reverse;
+use crate::core::resolve::{RecordType, Status, reverse};
 
 /// Words that containers, aliases, links, hosts entries and questions have in common, so that they meet.
 const NAMES: [&str; 22] = [
