@@ -6,7 +6,7 @@ use super::order::{Rules, in_order};
 use super::places::{Place, Settle, Visitor};
 use super::{Answer, RecordType, hosts, readings};
 use crate::core::id::ContainerId;
-use crate::core::inventory::{Container, Endpoint, Known};
+use crate::core::inventory::{Container, Endpoint, Known, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
 
 pub(super) fn walk(
@@ -45,7 +45,11 @@ pub(super) fn in_networks(
 
 /// Whether it is Docker's resolver that the container asks.
 pub(super) fn has_resolver(map: &NetworkMap, id: &ContainerId) -> bool {
-    asker(map, id).is_some_and(|container| !Sight::new(map, container).networks.is_empty())
+    // In the other modes there is an endpoint as well, on a network that is none.
+    asker(map, id).is_some_and(|container| {
+        container.network_mode == NetworkMode::Endpoints
+            && !Sight::new(map, container).networks.is_empty()
+    })
 }
 
 /// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.

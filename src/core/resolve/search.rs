@@ -106,15 +106,15 @@ fn is_worlds(name: &str) -> bool {
     Answer::unknown(name).status == Status::Forward
 }
 
-/// What Docker's resolver says of a name that is nobody's. If the user set `ndots`, it keeps names of one label to
-/// itself, for the C library to look for in its domains, and says that they are there, without an address.
+/// What Docker's resolver says of a name that is nobody's. If the user set `ndots`, to 0 even, it keeps names of one label
+/// to itself, for the C library to look for in its domains, and says that they are there, without an address.
 pub(super) fn unknown(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) -> Answer {
     let kept = match scope {
         Scope::Merged => false,
         Scope::Container(id) => {
             wanted != RecordType::Other
                 && !name.contains('.')
-                && settings(map, id).is_some_and(|s| s.ndots.is_some_and(|ndots| ndots > 0))
+                && settings(map, id).is_some_and(|s| s.ndots.is_some())
                 && scoped::has_resolver(map, id)
         }
     };

@@ -20,12 +20,16 @@ const CORP: &str = "
     run many watched a=172.20.0.3 search=corp.test search=b.test ndots=2 extra=pin:192.0.2.1
     run plain watched a=172.20.0.4
     run options watched a=172.20.0.8 ndots=1
+    run zero watched a=172.20.0.9 ndots=0
     run old watched bridge=172.17.0.2 search=corp.test
     run oldest watched bridge=172.17.0.3 search=corp.test ndots=0
     run side watched mode=container:many
     run api id=d1 a=172.20.0.5
     run web id=d2 a=172.20.0.6 alias=a:web.b.test alias=a:two.b.test.corp.test
-    run alone watched mode=none search=corp.test";
+    net none driver=null
+    net host driver=host
+    run alone watched mode=none none= search=corp.test ndots=1
+    run onhost watched mode=host host= search=corp.test";
 
 #[test]
 fn names_are_looked_for_in_domains_as_ndots_says() {
@@ -69,6 +73,7 @@ fn names_are_looked_for_in_domains_as_ndots_says() {
         ("old", "no.such", "no.such, no.such.corp.test | "),
         ("oldest", "api", "api.corp.test | "),
         ("alone", "api", "api.corp.test | "),
+        ("onhost", "api", "api.corp.test | "),
     ] {
         assert_eq!(looked_up(&map, from, name), expected, "{from}: {name}");
     }
@@ -106,6 +111,7 @@ fn with_ndots_set_dockers_resolver_keeps_single_labels() {
     );
     seen_from("side", CORP, "nosuch A nodata");
     seen_from("options", CORP, "nosuch A nodata");
+    seen_from("zero", CORP, "nosuch A nodata");
     for other in ["few", "plain", "old", "oldest", "alone"] {
         seen_from(other, CORP, "nosuch A nxdomain");
     }
