@@ -10,5 +10,8 @@ mod faults;
 mod gateway;
 mod many;
 mod map;
+#[cfg(target_os = "linux")]
+mod own_dns;
 mod scope;
 mod tunnel;
+mod twins;

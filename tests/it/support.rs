@@ -3,6 +3,10 @@
 pub(crate) mod dns;
 pub(crate) mod fake_engine;
 pub(crate) mod front;
+#[cfg(target_os = "linux")]
+pub(crate) mod name_server;
+#[cfg(target_os = "linux")]
+pub(crate) mod namespace;
 mod process;
 pub(crate) mod relay;
 pub(crate) mod world;

@@ -15,6 +15,7 @@ mod town;
 mod watch;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::support::{Lab, on_each_engine};
 use compare::Tally;
@@ -33,13 +34,20 @@ fn names_mean_what_they_mean_to_docker() {
     let mismatches = AtomicUsize::new(0);
     on_each_engine(async |lab| {
         let mut tally = Tally::default();
+        let began = Instant::now();
         if inquire(&lab, (seed, rounds), &mut tally).await.is_none() {
             println!("skipped: only root on the engine's own machine can look into containers");
             return;
         }
         println!(
-            "conform: engine {}, seed {seed}, {rounds} rounds: {} questions, {} mismatches; found {:?}",
-            lab.engine.name, tally.asked, tally.mismatches, tally.found
+            "conform: engine {}, seed {seed}, {rounds} rounds: {} questions in {:.0?} ({:.0?} of it asking), \
+             {} mismatches; found {:?}",
+            lab.engine.name,
+            tally.asked,
+            began.elapsed(),
+            tally.asking,
+            tally.mismatches,
+            tally.found
         );
         mismatches.fetch_add(tally.mismatches, Ordering::Relaxed);
         assert_not_vacuous(&tally);

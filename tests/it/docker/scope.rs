@@ -35,7 +35,7 @@ async fn two_apis(lab: &Lab, running: &Running) -> [String; 2] {
 }
 
 /// What the container's own resolver says.
-fn asked_inside(lab: &Lab, container: &str, name: &str) -> String {
+pub(super) fn asked_inside(lab: &Lab, container: &str, name: &str) -> String {
     let found = lab.docker(&["exec", &lab.own(container), "nslookup", name]);
     let answer = found.split("Name:").nth(1).unwrap_or_default();
     let address = answer.lines().find_map(|line| line.split_once(": "));
@@ -208,7 +208,7 @@ fn replicas_of_a_service_are_not_ambiguous() {
 }
 
 /// Fetches a page as the interceptor would for a container; the body, refusals included.
-fn fetch_for(lab: &Lab, running: &Running, container: &str, url: &str) -> String {
+pub(super) fn fetch_for(lab: &Lab, running: &Running, container: &str, url: &str) -> String {
     let hint = format!("Dockline-Client: {}", lab.own(container));
     let proxy = format!("http://{}", running.gateway);
     let output = Command::new("curl")

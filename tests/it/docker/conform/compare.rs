@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use dockline::core::map::NetworkMap;
 use dockline::core::resolve::{Answer, RecordType, Scope, Status, resolve, reverse};
@@ -16,6 +17,8 @@ use super::names::Candidate;
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) asked: usize,
+    /// How long Docker's resolvers took for their answers.
+    pub(super) asking: Duration,
     /// Answers with records that did not come from upstream, by kind of the name.
     pub(super) found: BTreeMap<&'static str, usize>,
     pub(super) elsewhere: usize,
@@ -58,7 +61,10 @@ pub(super) async fn compare(
         if !heard.contains_key(&key) {
             let verdicts = if resolver {
                 let questions: Vec<_> = items.iter().map(|item| item.question.clone()).collect();
-                ask(asker.inside.sockets(), &questions).await
+                let began = Instant::now();
+                let verdicts = ask(asker.inside.sockets(), &questions).await;
+                tally.asking += began.elapsed();
+                verdicts
             } else {
                 // Whatever is not in its hosts file is asked of its upstream server.
                 vec![Verdict::Elsewhere; items.len()]

@@ -2,10 +2,9 @@
 
 use std::fs::{self, File};
 use std::net::{IpAddr, UdpSocket};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use crate::support::namespace::in_network_of;
 
 /// Where Docker's own resolver answers, in each namespace that has one.
 const RESOLVER: &str = "127.0.0.11:53";
@@ -68,10 +67,7 @@ impl Inside {
 
     /// Opens sockets in its namespace.
     pub(super) fn sockets(self) -> Sockets {
-        // A thread of its own, because one that has moved stays there.
-        let opener = std::thread::spawn(move || {
-            let link = File::open(self.path("ns/net")).unwrap();
-            move_into_link_name_space(link.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        let opened = in_network_of(self.pid, || {
             let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
             asker.connect(RESOLVER).unwrap();
             let upstream = UdpSocket::bind(UPSTREAM).unwrap();
@@ -80,6 +76,6 @@ impl Inside {
             }
             Sockets { asker, upstream }
         });
-        opener.join().unwrap()
+        opened.unwrap()
     }
 }

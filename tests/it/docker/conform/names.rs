@@ -12,8 +12,8 @@ pub(super) struct Candidate {
     pub(super) kind: &'static str,
 }
 
-/// Of the variations so many are asked for in a round.
-const VARIATIONS: usize = 110;
+/// Of the variations so many are asked for in a round: nearly all, because changing the town takes longer than asking.
+const VARIATIONS: usize = 500;
 const UNKNOWN: [&str; 5] = [
     "nosuch",
     "no.such",

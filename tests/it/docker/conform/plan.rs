@@ -136,6 +136,10 @@ impl Scene {
         if !matches!(role, Role::Borrower(_)) {
             plan.create
                 .extend(["--dns", "127.0.0.1"].map(str::to_owned));
+            if chance.percent(50) {
+                let ndots = format!("ndots:{}", chance.below(3));
+                plan.create.extend(["--dns-option".to_owned(), ndots]);
+            }
             self.add_hosts(chance, role, &mut plan.create);
         }
         self.attach(chance, role, &mut plan);
