@@ -2,32 +2,39 @@
 
 use std::net::IpAddr;
 
-/// The lines of the file: an address, and its names.
+/// The lines of the file: an address, and its names. Kept as text, because there is one for every container, and it is
+/// rarely asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostsFile {
-    lines: Vec<(IpAddr, Vec<String>)>,
-}
+pub struct HostsFile(Box<str>);
 
 impl HostsFile {
     /// Reads the text of such a file. What is no address with names is passed over.
     pub fn parse(text: &str) -> Self {
-        let line = |line: &str| {
-            let mut words = line.split('#').next()?.split_whitespace();
-            let address = words.next()?.parse().ok()?;
-            Some((address, words.map(str::to_owned).collect()))
-        };
-        Self {
-            lines: text.lines().filter_map(line).collect(),
+        let mut lines = String::with_capacity(text.len());
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split_whitespace();
+            let Some(address) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else {
+                continue;
+            };
+            lines.push_str(&address.to_string());
+            for name in words {
+                lines.push(' ');
+                lines.push_str(name);
+            }
+            lines.push('\n');
         }
+        Self(lines.into())
     }
 
     /// The addresses of `name`, whose capitals do not matter, in the order of the lines.
     pub fn addresses(&self, name: &str) -> impl Iterator<Item = IpAddr> {
-        let has = move |names: &[String]| names.iter().any(|n| n.eq_ignore_ascii_case(name));
-        self.lines
-            .iter()
-            .filter(move |(_, names)| has(names))
-            .map(|(address, _)| *address)
+        self.0.lines().filter_map(move |line| {
+            let mut words = line.split(' ');
+            let address = words.next()?;
+            let has_name = words.any(|word| word.eq_ignore_ascii_case(name));
+            has_name.then(|| address.parse().ok()).flatten()
+        })
     }
 }
 
