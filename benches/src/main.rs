@@ -3,7 +3,7 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`],
-//! [`events`], [`api`], [`mod@start`]; and [`engine`], real or made up.
+//! [`events`], [`names`], [`api`], [`mod@start`]; and [`engine`], real or made up.
 
 mod api;
 mod dns;
@@ -11,6 +11,7 @@ mod dockline;
 mod engine;
 mod events;
 mod measure;
+mod names;
 mod process;
 mod report;
 mod socks;
@@ -18,6 +19,7 @@ mod start;
 mod tunnel;
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ enum Role {
     Sink { address: SocketAddr },
     /// A web server: `GET /N` answers N bytes.
     Httpd { address: SocketAddr },
+    /// Builds a map of so many containers, and says how much memory it has then.
+    Hold { count: usize },
     /// An engine that takes everything and keeps nothing.
     StandIn { socket: PathBuf },
     /// A DNS server that makes the same calls to an engine as dockline has to, and no others.
@@ -90,6 +94,7 @@ enum Suite {
     Socks,
     Tunnel,
     Events,
+    Names,
     Api,
     Start,
     All,
@@ -117,6 +122,10 @@ fn start(role: Role) -> Result<()> {
         Role::DnsLimit { address } => dns::limit::serve(address),
         Role::Sink { address } => socks::sink::serve(address),
         Role::Httpd { address } => socks::httpd::serve(address),
+        Role::Hold { count } => {
+            let held = names::hold(count)?;
+            writeln!(std::io::stdout(), "{held}").context("say how much memory it is")
+        }
         Role::StandIn { socket } => api::stand_in::serve(&socket),
         Role::Floor {
             address,
@@ -129,10 +138,11 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 6] = [
+    let suites: [(Suite, Measure); 7] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
+        (Suite::Names, names::measure),
         (Suite::Tunnel, tunnel::measure),
         (Suite::Api, api::measure),
         (Suite::Start, start::measure),

@@ -32,6 +32,8 @@ pub(crate) enum Suite {
     Tunnel,
     /// From the engine's events to names and joins.
     Events,
+    /// Answers, changes and memory of the core.
+    Names,
     /// The API proxy.
     Api,
     /// Starts and sizes.
@@ -47,6 +49,7 @@ impl Suite {
             Self::Socks => "socks",
             Self::Tunnel => "tunnel",
             Self::Events => "events",
+            Self::Names => "names",
             Self::Api => "api",
             Self::Start => "start",
             Self::All => "all",
@@ -54,7 +57,7 @@ impl Suite {
     }
 
     fn needs_engine(self) -> bool {
-        !matches!(self, Self::Dns | Self::Socks)
+        !matches!(self, Self::Dns | Self::Names | Self::Socks)
     }
 }
 
