@@ -4,6 +4,7 @@ mod everyday;
 mod injected;
 mod networks;
 mod projects;
+mod sdk;
 
 use crate::support::Lab;
 
