@@ -97,6 +97,8 @@ impl Tracker {
         if !self.inventory.networks().contains_key(network) {
             self.queue.request(Fetch::Network(network.clone()));
         }
+        // One on its way may not show this network, whether it is of interest yet or not.
+        self.queue.spoil(&Fetch::Container(id.clone()));
         if !self.entries.contains(id) {
             // What it is, its inspect will tell.
             self.entries.put(id, Part::Other);

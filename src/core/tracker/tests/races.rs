@@ -1,6 +1,7 @@
 //! What overtakes what: answers, events, listings and signals.
 
 use super::*;
+use crate::core::label::Labels;
 
 #[test]
 fn a_listing_that_lags_behind_a_start_loses_nobody() {
@@ -47,6 +48,31 @@ fn what_happens_while_a_listing_is_on_its_way_is_not_undone_by_it() {
     engine.containers.remove(&ContainerId::from("db"));
     observe(&mut tracker, 3, EventKind::Destroyed { id: "db".into() });
     before.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}
+
+#[test]
+fn an_inspect_older_than_a_connect_does_not_undo_it_where_nobody_cares_yet() {
+    let mut engine = shop();
+    engine.network("quiet");
+    let mut tracker = engine.fresh();
+    engine.container("late", &[], &[]);
+    let created = EventKind::Created {
+        id: "late".into(),
+        labels: Labels::new(),
+    };
+    observe(&mut tracker, 1, created);
+    observe(&mut tracker, 2, EventKind::Started { id: "late".into() });
+    let fetch = tracker.next_fetch(true).unwrap();
+    let before = engine.clone();
+    engine.connect("late", "quiet");
+    observe(&mut tracker, 3, connected("late", "quiet"));
+    before.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    // Now its network matters.
+    engine.connect("web", "quiet");
+    observe(&mut tracker, 4, connected("web", "quiet"));
     engine.answer_all(&mut tracker);
     assert_eq!(picture(&tracker), picture(&engine.fresh()));
 }
