@@ -204,7 +204,7 @@ fn endpoints(map: &NetworkMap, owner: &Container) -> Vec<EndpointReport> {
         let view = map.networks().get(&e.network)?;
         let names = view
             .names()
-            .filter(|(_, records)| records.iter().any(|r| r.container == owner.id));
+            .filter(|(_, records)| records.iter().any(|r| r.is_of(&owner.id)));
         Some(EndpointReport {
             id: e.network.to_string(),
             name: view.network().name.clone(),

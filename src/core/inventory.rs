@@ -1,10 +1,11 @@
 //! Facts, as the engine told them: containers, networks and the endpoints between them.
 //!
 //! Nothing here is derived. Sources: `GET /containers/json`, `GET /containers/{id}/json`, `GET /networks`,
-//! `GET /networks/{id}` of the Docker Engine API.
+//! `GET /networks/{id}` of the Docker Engine API; for a swarm's networks, [`Services`] names more.
 
 mod collection;
 mod dns_settings;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 
 pub use collection::{Changes, Inventory};
 pub use dns_settings::DnsSettings;
+pub use services::{ServiceEndpoint, Services, Task};
 
 use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
@@ -171,7 +173,7 @@ pub struct Subnet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts of the engine"
+    reason = "independent facts of the engine"
 )]
 pub struct Network {
     /// Its id.
@@ -188,6 +190,12 @@ pub struct Network {
     pub icc: bool,
     /// Whether it is the engine's own default bridge, which has no names.
     pub default_bridge: bool,
+    /// Whether it is the swarm's, and not this engine's alone (scope `swarm`).
+    pub swarm: bool,
+    /// Whether, being the swarm's, it takes containers that are no tasks.
+    pub attachable: bool,
+    /// Whether it is the swarm's own, behind published ports.
+    pub ingress: bool,
     /// Its ranges.
     pub subnets: Vec<Subnet>,
     /// Its labels.
@@ -198,6 +206,11 @@ impl Network {
     /// Whether `address` belongs to one of the network's ranges.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.subnets.iter().any(|s| s.net.contains(&address))
+    }
+
+    /// Whether the swarm has [`Services`] to tell of it.
+    pub fn has_services(&self) -> bool {
+        self.swarm && self.driver == "overlay"
     }
 }
 

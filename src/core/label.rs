@@ -22,6 +22,10 @@ pub const COMPOSE_HASH: &str = "com.docker.compose.config-hash";
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// On what compose makes: the service, whose containers are replicas of one another.
 pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+/// On the containers of a swarm: the task.
+pub const SWARM_TASK: &str = "com.docker.swarm.task.id";
+/// On the containers of a swarm: the service, whose tasks are replicas of one another.
+pub const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
 /// [`ROLE`] of the tunnel container and its image.
 pub const ROLE_TUNNEL: &str = "tunnel";
 /// [`ROLE`] of the home network.

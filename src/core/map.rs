@@ -5,7 +5,9 @@
 //! inventory.
 
 mod made_up;
+mod record;
 mod said;
+mod services;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -15,7 +17,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use view::{NameKind, NetworkView, Record};
+pub use record::{NameKind, Owner, Record};
+pub use view::NetworkView;
 
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Inventory, Known, RunState};
@@ -204,7 +207,7 @@ impl NetworkMap {
     /// The container that has `address`.
     pub fn container_at(&self, address: IpAddr) -> Option<&Known> {
         let owner = self.network_of(address)?.owner(address)?;
-        self.containers.get(owner)
+        self.containers.get(owner.container()?)
     }
 }
 

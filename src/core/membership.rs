@@ -38,6 +38,9 @@ impl Plan {
 pub(crate) fn obstacle(network: &Network) -> Option<&'static str> {
     match network.driver.as_str() {
         "host" | "null" => Some("it is not a network of its own"),
+        _ if network.swarm && !network.attachable => {
+            Some("it takes the swarm's tasks alone (it was made without --attachable)")
+        }
         "bridge" if !network.icc => {
             Some("its members may not talk to one another (enable_icc=false)")
         }

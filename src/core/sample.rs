@@ -3,14 +3,19 @@
 //! ```text
 //! net   NAME [word…] SUBNET…      the gateway is each subnet's first address, unless `gateway=ADDRESS` follows
 //! run   NAME [word…]              a running container; `stop NAME …` one that is not
+//! task  NAME NET=ADDRESS [word…]  an endpoint that a swarm tells of, be it of a container here (`run`) or not;
+//!                                 `told NAME …` one of which a worker is told
 //! ```
-//! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`.
+//! Words of a network: `default`, `internal`, `v6`, `no-icc`, `driver=NAME`, `reserved=ADDRESS`; `swarm`, which is an
+//! attachable overlay, `closed` (it is not attachable), `ingress`.
 //! Words of a container: `watched`, `tunnel`, `stopping`, `old` (an engine before 25: no `DNSNames`), `renamed` (which
 //! gives names on the default bridge, `bridge`), `id=HEX`, `host=NAME`, `label=KEY=VALUE`,
 //! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `dns=ADDRESS`,
 //! `search=DOMAIN`, `ndots=NUMBER`, `NET=[ADDRESS[,ADDRESS]]` (an
 //! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`,
 //! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
+
+mod swarm;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -20,7 +25,7 @@ use super::hosts_file::HostsFile;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{
     Container, DnsSettings, Endpoint, Inventory, Known, Link, Network, NetworkMode, RunState,
-    Subnet,
+    Services, Subnet,
 };
 use super::label::{Labels, Part};
 use super::map::NetworkMap;
@@ -62,9 +67,22 @@ pub(crate) fn twins() -> NetworkMap {
     NetworkMap::build(&inventory)
 }
 
+/// What a swarm says by one line.
+pub(crate) fn services(line: &str) -> (NetworkId, Services) {
+    let inventory = inventory(std::iter::once(line));
+    let network = inventory.with_services().next().unwrap();
+    let services = inventory.services(network).unwrap();
+    (network.clone(), (**services).clone())
+}
+
 /// The id of the container called `name`, unless its line gives another.
 pub(crate) fn id(name: &str) -> ContainerId {
     format!("{name:_<64}").into()
+}
+
+/// The id that begins so.
+fn id_of(digits: &str) -> ContainerId {
+    format!("{digits:0<64}").into()
 }
 
 /// The id of the network called `name`.
@@ -80,6 +98,8 @@ fn inventory<'a>(lines: impl Iterator<Item = &'a str>) -> Inventory {
             ("net", name) => inventory.put_network(network(name, words)),
             ("run", name) => inventory.put_container(container(name, RunState::Running, words)),
             ("stop", name) => inventory.put_container(container(name, RunState::Stopped, words)),
+            ("task", name) => swarm::by_manager(&mut inventory, name, words),
+            ("told", name) => drop(swarm::add(&mut inventory, name, words)),
             _ => panic!("{line}"),
         }
     }
@@ -95,6 +115,9 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
         ipv6: false,
         icc: true,
         default_bridge: false,
+        swarm: false,
+        attachable: false,
+        ingress: false,
         subnets: Vec::new(),
         labels: Labels::default(),
     };
@@ -104,6 +127,12 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
             ("internal", _) => network.internal = true,
             ("v6", _) => network.ipv6 = true,
             ("no-icc", _) => network.icc = false,
+            ("swarm", _) => {
+                (network.swarm, network.attachable) = (true, true);
+                "overlay".clone_into(&mut network.driver);
+            }
+            ("closed", _) => network.attachable = false,
+            ("ingress", _) => network.ingress = true,
             ("driver", driver) => driver.clone_into(&mut network.driver),
             ("gateway", address) => {
                 network.subnets.last_mut().unwrap().gateway = Some(address.parse().unwrap());
@@ -156,7 +185,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             Some(("file", line)) => {
                 file = format!("{file}\n{}", line.replace(',', " "));
             }
-            Some(("id", id)) => container.id = format!("{id:0<64}").into(),
+            Some(("id", id)) => container.id = id_of(id),
             Some(("host", name)) => container.hostname = name.to_owned(),
             Some(("domain", name)) => container.domainname = name.to_owned(),
             Some(("started", time)) => container.started = time.parse().unwrap(),
@@ -190,7 +219,8 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             }
             Some((network, addresses)) => {
                 let addresses = addresses.split(',').filter(|text| !text.is_empty());
-                container.endpoints.push(attached(network, addresses));
+                let attached = attached(name, network, addresses);
+                container.endpoints.push(attached);
             }
             None => panic!("{word}"),
         }
@@ -213,10 +243,19 @@ fn mode_of(text: &str) -> NetworkMode {
     }
 }
 
-fn attached<'a>(network: &str, addresses: impl Iterator<Item = &'a str>) -> Endpoint {
+/// The id of an endpoint.
+fn endpoint_id(container: &str, network: &str) -> String {
+    format!("endpoint of {container} on {network}")
+}
+
+fn attached<'a>(
+    container: &str,
+    network: &str,
+    addresses: impl Iterator<Item = &'a str>,
+) -> Endpoint {
     let mut endpoint = Endpoint {
         network: network_id(network),
-        endpoint_id: format!("endpoint on {network}"),
+        endpoint_id: endpoint_id(container, network),
         ipv4: None,
         ipv6: None,
         gateway4: false,

@@ -26,6 +26,7 @@ use crate::core::label::Labels;
 /// Docker's name for its own default bridge, marked by this option.
 const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
 const DEFAULT_BRIDGE_NAME: &str = "bridge";
+const SWARM_SCOPE: &str = "swarm";
 const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
 /// The engine's default, in seconds.
 const STOP_TIMEOUT: u32 = 10;
@@ -214,6 +215,9 @@ struct NetworkFacts {
     name: Option<String>,
     driver: Option<String>,
     internal: Option<bool>,
+    scope: Option<String>,
+    attachable: Option<bool>,
+    ingress: Option<bool>,
     enable_ipv6: Option<bool>,
     ipam: Option<Ipam>,
     options: Option<Map<String>>,
@@ -227,6 +231,9 @@ pub(super) fn listed_network(n: ListedNetwork) -> Option<Network> {
         name: n.name,
         driver: n.driver,
         internal: n.internal,
+        scope: n.scope,
+        attachable: n.attachable,
+        ingress: n.ingress,
         enable_ipv6: n.enable_ipv6,
         ipam: n.ipam,
         options: n.options,
@@ -241,6 +248,9 @@ pub(super) fn inspected_network(n: NetworkInspect) -> Option<Network> {
         name: n.name,
         driver: n.driver,
         internal: n.internal,
+        scope: n.scope,
+        attachable: n.attachable,
+        ingress: n.ingress,
         enable_ipv6: n.enable_ipv6,
         ipam: n.ipam,
         options: n.options,
@@ -256,6 +266,9 @@ fn network(facts: NetworkFacts) -> Option<Network> {
         id: NetworkId::from(facts.id?),
         driver: facts.driver.unwrap_or_default(),
         internal: facts.internal.unwrap_or_default(),
+        swarm: facts.scope.as_deref() == Some(SWARM_SCOPE),
+        attachable: facts.attachable.unwrap_or_default(),
+        ingress: facts.ingress.unwrap_or_default(),
         ipv6: facts.enable_ipv6.unwrap_or_default(),
         icc: !is(ENABLE_ICC, "false"),
         default_bridge: is(DEFAULT_BRIDGE, "true") || name == DEFAULT_BRIDGE_NAME,

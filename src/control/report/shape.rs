@@ -143,7 +143,7 @@ pub struct Resolution {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the contract")]
 pub struct CandidateReport {
-    /// `hosts`, `link`, `name` or `host`.
+    /// `hosts`, `link`, `name`, `service`, `tasks` or `host`.
     pub rule: String,
     /// What was looked up there: without the network's name, and for a link what it leads to.
     pub name: String,

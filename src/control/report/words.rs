@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::map::NetworkMap;
+use crate::core::map::{NameKind, NetworkMap};
 use crate::core::resolve::{Candidate, Explanation, Scope, Source, Status};
 
 /// The rule by which something was found. The words are promised to users (`rule` of `candidates`).
@@ -13,6 +13,8 @@ pub(super) fn rule(candidate: &Candidate) -> &'static str {
         (None, Some(Source::Host)) => "host",
         (None, _) => "hosts",
         (Some(_), _) if candidate.is_link() => "link",
+        (Some(_), Some(Source::Name(NameKind::Tasks))) => "tasks",
+        (Some(_), Some(Source::Name(kind))) if kind.is_of_service() => "service",
         (Some(_), _) => "name",
     }
 }
@@ -131,10 +133,14 @@ fn place(map: &NetworkMap, explanation: &Explanation, candidate: &Candidate) -> 
         0 | 1 => on,
         _ => format!("{on} ({})", id.short()),
     };
-    if candidate.is_link() {
-        format!("link to {name} on {on}")
-    } else {
-        format!("name {name} on {on}")
+    match rule(candidate) {
+        "link" => format!("link to {name} on {on}"),
+        "service" => format!("service {name} on {on}"),
+        "tasks" => {
+            let service = name.strip_prefix("tasks.").unwrap_or(name);
+            format!("tasks of service {service} on {on}")
+        }
+        _ => format!("name {name} on {on}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Known, Network};
+use super::{Known, Network, Services};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::shared_map::SharedMap;
 
@@ -16,6 +16,8 @@ use crate::core::shared_map::SharedMap;
 pub struct Inventory {
     containers: SharedMap<ContainerId, Known>,
     networks: BTreeMap<NetworkId, Arc<Network>>,
+    /// Of those networks of a swarm that a watched container is on.
+    services: BTreeMap<NetworkId, Arc<Services>>,
     members: BTreeMap<NetworkId, BTreeSet<ContainerId>>,
     /// For each lender of a network namespace the running containers in it.
     borrowers: BTreeMap<ContainerId, BTreeSet<ContainerId>>,
@@ -148,8 +150,36 @@ impl Inventory {
 
     /// Takes a network out, if it is there.
     pub fn remove_network(&mut self, id: &NetworkId) {
+        self.remove_services(id);
         if self.networks.remove(id).is_some() {
             self.changes.networks.entry(id.clone()).or_default();
+        }
+    }
+
+    /// What the swarm says of a network, where it was asked.
+    pub fn services(&self, network: &NetworkId) -> Option<&Arc<Services>> {
+        self.services.get(network)
+    }
+
+    /// The networks of which the swarm was asked.
+    pub fn with_services(&self) -> impl Iterator<Item = &NetworkId> {
+        self.services.keys()
+    }
+
+    /// Adds or replaces what the swarm says of a network; true if it is news.
+    pub fn put_services(&mut self, network: &NetworkId, services: Services) -> bool {
+        if self.services(network).is_some_and(|old| **old == services) {
+            return false;
+        }
+        self.changes.networks.entry(network.clone()).or_default();
+        self.services.insert(network.clone(), Arc::new(services));
+        true
+    }
+
+    /// Forgets what the swarm says of a network.
+    pub fn remove_services(&mut self, network: &NetworkId) {
+        if self.services.remove(network).is_some() {
+            self.changes.networks.entry(network.clone()).or_default();
         }
     }
 

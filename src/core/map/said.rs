@@ -1,11 +1,14 @@
 //! What one container says on a network: names, links and addresses.
+//!
+//! On a network of a swarm a task has its names only as long as the swarm says so.
 
 use std::net::IpAddr;
 
 use super::made_up::is_made_up;
-use super::view::{NameKind, Record};
+use super::record::{NameKind, Owner, Record};
 use crate::core::id::ContainerId;
-use crate::core::inventory::{Container, Endpoint, Network};
+use crate::core::inventory::{Container, Endpoint, Network, Services};
+use crate::core::label;
 
 /// See the module. The same container on the same network always says the same, so that it can be taken back.
 #[derive(Debug, Default)]
@@ -15,51 +18,75 @@ pub(super) struct Said {
     /// By alias: the target, both in lower case, and who says so.
     pub(super) links: Vec<(String, (String, ContainerId))>,
     /// By address: whose it is, and the name that Docker gives in PTR.
-    pub(super) addresses: Vec<(IpAddr, (ContainerId, Option<String>))>,
+    pub(super) addresses: Vec<(IpAddr, (Owner, Option<String>))>,
 }
 
 impl Said {
-    pub(super) fn by(network: &Network, container: &Container) -> Self {
-        let mut said = Self::default();
-        let Some(endpoint) = container.endpoint(&network.id) else {
-            return said;
-        };
-        // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
-        // On the default bridge it has them for containers that were renamed, from engine 25 on.
-        let unnamed = network.default_bridge && endpoint.dns_names.is_none();
-        let nameless = unnamed || endpoint.addresses().next().is_none();
-        let names = if nameless {
-            Vec::new()
-        } else {
-            docker_names(container, endpoint)
-        };
-        // Docker's first; it gives none if that cannot be written down.
-        let pointer = names.first().filter(|name| can_be_asked(name));
-        let pointer = pointer.map(|name| (*name).to_owned());
-        for address in endpoint.addresses() {
-            let owner = (container.id.clone(), pointer.clone());
-            said.addresses.push((address, owner));
+    /// Adds a name, unless there is one that differs in case alone: of such the first counts.
+    fn name(&mut self, name: &str, record: Record) {
+        let lower = name.to_lowercase();
+        if self.names.iter().all(|(known, _)| *known != lower) {
+            self.names.push((lower, record));
         }
-        for name in names.into_iter().filter(|name| can_be_asked(name)) {
-            let lower = name.to_lowercase();
-            // Of names that differ in case alone the first counts.
-            if said.names.iter().all(|(known, _)| *known != lower) {
-                let record = Record {
-                    container: container.id.clone(),
-                    kind: kind(name, container, endpoint),
-                    ipv4: endpoint.ipv4,
-                    ipv6: endpoint.ipv6,
-                };
-                said.names.push((lower, record));
-            }
-        }
-        let links = endpoint.links.iter().map(|link| {
-            let target = link.target.to_lowercase();
-            (link.alias.to_lowercase(), (target, container.id.clone()))
-        });
-        said.links.extend(links);
-        said
     }
+}
+
+pub(super) fn by(network: &Network, services: Option<&Services>, container: &Container) -> Said {
+    let mut said = Said::default();
+    let Some(endpoint) = container.endpoint(&network.id) else {
+        return said;
+    };
+    let owner = Owner::Container(container.id.clone());
+    let names = if is_nameless(network, services, container, endpoint) {
+        Vec::new()
+    } else {
+        docker_names(container, endpoint)
+    };
+    // Docker's first; it gives none if that cannot be written down.
+    let pointer = names.first().filter(|name| can_be_asked(name));
+    let pointer = pointer.map(|name| (*name).to_owned());
+    for address in endpoint.addresses() {
+        said.addresses
+            .push((address, (owner.clone(), pointer.clone())));
+    }
+    for name in names.into_iter().filter(|name| can_be_asked(name)) {
+        let record = Record {
+            owner: owner.clone(),
+            kind: kind(name, container, endpoint),
+            ipv4: endpoint.ipv4,
+            ipv6: endpoint.ipv6,
+        };
+        said.name(name, record);
+    }
+    let links = endpoint.links.iter().map(|link| {
+        let target = link.target.to_lowercase();
+        (link.alias.to_lowercase(), (target, container.id.clone()))
+    });
+    said.links.extend(links);
+    said
+}
+
+/// Whether Docker's resolver knows nothing of the endpoint.
+fn is_nameless(
+    network: &Network,
+    services: Option<&Services>,
+    container: &Container,
+    endpoint: &Endpoint,
+) -> bool {
+    // Docker has names for addresses alone: the endpoint of a container in host mode has neither.
+    if endpoint.addresses().next().is_none() {
+        return true;
+    }
+    // On the default bridge it has them for containers that were renamed, from engine 25 on.
+    if network.default_bridge && endpoint.dns_names.is_none() {
+        return true;
+    }
+    // A task has none before it is healthy, and none once it is to go.
+    let is_task = container.labels.contains_key(label::SWARM_TASK);
+    services.filter(|_| is_task).is_some_and(|services| {
+        let named = services.endpoint(&endpoint.endpoint_id);
+        named.is_none_or(|endpoint| !services.is_in_service(endpoint))
+    })
 }
 
 /// All that Docker takes for the endpoint's names, in its order.
@@ -90,7 +117,7 @@ fn kind(name: &str, container: &Container, endpoint: &Endpoint) -> NameKind {
 
 /// Engines take any alias, but see names in questions as DNS writes them down: with these characters escaped, so
 /// that such an alias never matches.
-fn can_be_asked(name: &str) -> bool {
+pub(super) fn can_be_asked(name: &str) -> bool {
     let plain = |c: u8| c.is_ascii_graphic() && !b"'@;()\"\\".contains(&c);
     name.bytes().all(plain) && !name.ends_with('.')
 }

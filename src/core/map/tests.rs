@@ -10,16 +10,25 @@ use super::*;
 use crate::core::sample;
 
 /// Networks that come and go.
-const NETWORKS: [&str; 4] = [
+const NETWORKS: [&str; 5] = [
     "net n1 172.20.0.0/16",
     "net n1 172.20.0.0/16 internal",
     "net n2 172.21.0.0/16 v6 fd00::/64",
     "net bridge 172.17.0.0/16 default",
+    "net ov swarm 10.0.1.0/24",
+];
+
+/// What a swarm says of its network.
+const SERVICES: [&str; 4] = [
+    "task web.1.t1 ov=10.0.1.3 vip=10.0.1.2 alias=front",
+    "task web.1.t1 ov=10.0.1.3 leaving",
+    "task d ov=10.0.1.4",
+    "told web.1.t1 ov=10.0.1.3 vip=10.0.1.2",
 ];
 
 /// Forms of three containers. Some lend their networks, some borrow them; some say the same as another, or the same
 /// twice: names, links, and, as between two events, an address.
-const CONTAINERS: [&str; 14] = [
+const CONTAINERS: [&str; 17] = [
     "run a watched n1=172.20.0.2 alias=n1:db",
     "run a n1=172.20.0.2 n2=172.21.0.2,fd00::2 link=n1:b:lk",
     "run a tunnel n1=172.20.0.9",
@@ -34,6 +43,9 @@ const CONTAINERS: [&str; 14] = [
     "run c n1=172.20.0.2 alias=n1:db link=n1:b:lk link=n1:a:LK link=n1:B:lk",
     "run c tunnel n1=172.20.0.3 n2=172.21.0.2",
     "stop c tunnel",
+    "run web.1.t1 label=com.docker.swarm.task.id=t1 ov=10.0.1.3",
+    "run web.1.t1 watched ov=10.0.1.3 n1=172.20.0.7",
+    "run d watched ov=10.0.1.4",
 ];
 
 #[derive(Clone, Debug)]
@@ -43,6 +55,8 @@ enum Change {
     Stopping(&'static str),
     NoNetwork(&'static str),
     NoContainer(&'static str),
+    Services(&'static str),
+    NoServices,
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -52,15 +66,25 @@ fn change() -> impl Strategy<Value = Change> {
         1 => select(&CONTAINERS[..]).prop_map(Change::Stopping),
         1 => select(&NETWORKS[..]).prop_map(Change::NoNetwork),
         1 => select(&CONTAINERS[..]).prop_map(Change::NoContainer),
+        2 => select(&SERVICES[..]).prop_map(Change::Services),
+        1 => Just(Change::NoServices),
     ]
 }
 
 fn apply(inventory: &mut Inventory, change: &Change) {
-    let (Change::Network(line)
-    | Change::Container(line)
-    | Change::Stopping(line)
-    | Change::NoNetwork(line)
-    | Change::NoContainer(line)) = change;
+    let line = match change {
+        Change::Services(line) => {
+            let (network, services) = sample::services(line);
+            inventory.put_services(&network, services);
+            return;
+        }
+        Change::NoServices => return inventory.remove_services(&sample::network_id("ov")),
+        Change::Network(line)
+        | Change::Container(line)
+        | Change::Stopping(line)
+        | Change::NoNetwork(line)
+        | Change::NoContainer(line) => line,
+    };
     let map = sample::map(line);
     let network = map.networks().values().next().map(|view| view.network());
     let known = map.containers().values().next();

@@ -1,52 +1,16 @@
 //! One network of the map: its members' names and addresses, as Docker's resolver has them.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::record::{Owner, Record};
 use super::said::Said;
+use super::{said, services};
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Inventory, Known, Network};
+use crate::core::inventory::{Container, Inventory, Known, Network, Services};
 use crate::core::label::Part;
 use crate::core::shared_map::{SharedIndex, SharedMap};
-
-/// Why a container has a name. The words are promised to users (`source` of `resolve`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NameKind {
-    /// The container's name.
-    Container,
-    /// An alias on that network.
-    Alias,
-    /// The twelve-digit id.
-    Id,
-    /// The hostname.
-    Hostname,
-}
-
-impl NameKind {
-    /// The word for users.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Alias => "alias",
-            Self::Id => "id",
-            Self::Hostname => "hostname",
-        }
-    }
-}
-
-/// One container behind a name. Ordered by the container.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Record {
-    /// The container.
-    pub container: ContainerId,
-    /// Why it has the name.
-    pub kind: NameKind,
-    /// Its IPv4 address on this network.
-    pub ipv4: Option<Ipv4Addr>,
-    /// Its IPv6 address on this network.
-    pub ipv6: Option<Ipv6Addr>,
-}
 
 /// What a view takes from one of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +24,11 @@ struct Member {
 
 impl Member {
     /// Nothing for the tunnel, which is everywhere and of whom nobody speaks.
-    fn new(inventory: &Inventory, known: &Known) -> Option<Self> {
+    fn new(inventory: &Inventory, network: &NetworkId, known: &Known) -> Option<Self> {
         (known.part != Part::OwnTunnel).then(|| Self {
             container: Arc::clone(&known.container),
             watching: known.part == Part::Watched || is_lent_to_watched(inventory, known),
-            stays: known.stays(),
+            stays: known.stays() && !is_withdrawn(inventory, network, known),
         })
     }
 }
@@ -73,6 +37,8 @@ impl Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkView {
     network: Arc<Network>,
+    /// What the swarm says of it.
+    services: Option<Arc<Services>>,
     lower_case_name: String,
     members: SharedMap<ContainerId, Member>,
     /// How many of them make it watched.
@@ -85,7 +51,7 @@ pub struct NetworkView {
     links: SharedIndex<String, (String, ContainerId)>,
     /// By address: whose it is, and the name that Docker gives in PTR. Of several, which is an engine's state between
     /// two events, the last counts.
-    addresses: SharedIndex<IpAddr, (ContainerId, Option<String>)>,
+    addresses: SharedIndex<IpAddr, (Owner, Option<String>)>,
 }
 
 impl NetworkView {
@@ -94,6 +60,7 @@ impl NetworkView {
         let network = Arc::clone(inventory.networks().get(id)?);
         let mut view = Self {
             lower_case_name: network.name.to_lowercase(),
+            services: inventory.services(id).cloned(),
             network,
             members: SharedMap::default(),
             watching: 0,
@@ -103,9 +70,12 @@ impl NetworkView {
             addresses: SharedIndex::default(),
         };
         for member in inventory.members(id) {
-            if let Some(member) = Member::new(inventory, member) {
+            if let Some(member) = Member::new(inventory, id, member) {
                 view.add(member);
             }
+        }
+        if let Some(services) = view.services.clone() {
+            view.learn(services::said(&services, &view.endpoints()));
         }
         Some(Arc::new(view))
     }
@@ -120,10 +90,19 @@ impl NetworkView {
         if inventory.networks().get(id)? != &self.network {
             return Self::build(inventory, id);
         }
+        // What services mean depends on who is there, and who has names there on what the swarm says.
+        if self.services.is_some() || inventory.services(id).is_some() {
+            let built = Self::build(inventory, id)?;
+            return Some(if built == *self {
+                Arc::clone(self)
+            } else {
+                built
+            });
+        }
         let mut next = Arc::clone(self);
         for container in touched {
             let known = inventory.member(id, container);
-            let new = known.and_then(|k| Member::new(inventory, k));
+            let new = known.and_then(|k| Member::new(inventory, id, k));
             let old = self.members.get(container);
             if old == new.as_ref() {
                 continue;
@@ -140,7 +119,17 @@ impl NetworkView {
     }
 
     fn add(&mut self, member: Member) {
-        let said = Said::by(&self.network, &member.container);
+        self.learn(self.said_by(&member.container));
+        self.watching += usize::from(member.watching);
+        self.staying += usize::from(member.stays);
+        self.members.insert_mut(member.container.id.clone(), member);
+    }
+
+    fn said_by(&self, container: &Container) -> Said {
+        said::by(&self.network, self.services.as_deref(), container)
+    }
+
+    fn learn(&mut self, said: Said) {
         for (name, record) in said.names {
             self.names.insert(name, record);
         }
@@ -150,13 +139,19 @@ impl NetworkView {
         for (address, owner) in said.addresses {
             self.addresses.insert(address, owner);
         }
-        self.watching += usize::from(member.watching);
-        self.staying += usize::from(member.stays);
-        self.members.insert_mut(member.container.id.clone(), member);
+    }
+
+    /// The members by the ids of their endpoints.
+    fn endpoints(&self) -> BTreeMap<&str, &ContainerId> {
+        let members = self.members.values().filter_map(|member| {
+            let endpoint = member.container.endpoint(&self.network.id)?;
+            Some((endpoint.endpoint_id.as_str(), &member.container.id))
+        });
+        members.collect()
     }
 
     fn remove(&mut self, member: &Member) {
-        let said = Said::by(&self.network, &member.container);
+        let said = self.said_by(&member.container);
         for (name, record) in &said.names {
             self.names.remove(name, record);
         }
@@ -219,7 +214,7 @@ impl NetworkView {
     }
 
     /// Who has that address.
-    pub fn owner(&self, address: IpAddr) -> Option<&ContainerId> {
+    pub fn owner(&self, address: IpAddr) -> Option<&Owner> {
         self.addresses.get(&address).last().map(|(owner, _)| owner)
     }
 
@@ -227,6 +222,16 @@ impl NetworkView {
     pub fn reverse(&self, address: IpAddr) -> Option<&str> {
         self.addresses.get(&address).last()?.1.as_deref()
     }
+}
+
+/// Whether it is a task that is to run no more, of which it will be told in two seconds.
+fn is_withdrawn(inventory: &Inventory, network: &NetworkId, known: &Known) -> bool {
+    let Some(services) = inventory.services(network) else {
+        return false;
+    };
+    let endpoint = known.container.endpoint(network);
+    let endpoint = endpoint.and_then(|e| services.endpoint(&e.endpoint_id));
+    endpoint.is_some_and(|endpoint| !services.is_in_service(endpoint))
 }
 
 /// Whether a watched container lives in this one's network namespace.

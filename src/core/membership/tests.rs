@@ -20,6 +20,8 @@ const NETWORKS: &str = "
     net bridge 172.17.0.0/16 default
     net quiet 10.3.0.0/24 no-icc
     net mv 10.4.0.0/24 driver=macvlan
+    net ov swarm 10.5.0.0/24
+    net tasks swarm closed 10.6.0.0/24
 ";
 
 #[test]
@@ -30,6 +32,15 @@ fn plans() {
         ("run w watched b=10.2.0.2", "+b"),
         ("run w watched bridge=172.17.0.2", "+bridge"),
         ("run w watched mv=10.4.0.2", "+mv"),
+        // Of a swarm's networks only attachable ones take it.
+        ("run w watched ov=10.5.0.2", "+ov"),
+        ("run w watched tasks=10.6.0.2", ""),
+        // Tasks are on their way out before they are told.
+        (
+            "run t tunnel home=10.9.0.2 ov=10.5.0.9\nrun w.1.t1 watched label=com.docker.swarm.task.id=t1 ov=10.5.0.2\n\
+             task w.1.t1 ov=10.5.0.2 leaving",
+            "-ov",
+        ),
         ("run w watched quiet=10.3.0.2", ""),
         ("stop w watched", ""),
         // A container in another's network namespace is where that one is.

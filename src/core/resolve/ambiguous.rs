@@ -2,13 +2,15 @@
 //!
 //! On one network a name means all containers that have it: that is Docker's own answer, whoever asks there. In the
 //! merged view it is ambiguous if two networks differ in whom they mean. Containers of one compose service count as
-//! one, however many there are; a container that has the name on several networks is the same on each.
+//! one, however many there are, and so does a swarm's service; a container that has the name on several networks is the
+//! same on each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::label;
-use crate::core::map::{NetworkMap, NetworkView, Record};
+use crate::core::map::{NetworkMap, NetworkView, Owner, Record};
 
 /// A name that the merged view has from networks which differ in whom they mean by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub struct Ambiguous {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who<'m> {
     Service(&'m str, &'m str),
+    Swarm(Arc<str>),
     Container(&'m ContainerId),
 }
 
@@ -31,18 +34,26 @@ enum Who<'m> {
 pub(super) struct Meaning<'m>(BTreeSet<Who<'m>>);
 
 impl<'m> Meaning<'m> {
-    pub(super) fn of<'r>(map: &'m NetworkMap, records: &'r [Record]) -> Self {
-        let who = |record: &'r Record| {
-            let (id, known) = map.containers().get_key_value(&record.container)?;
-            let labels = &known.container.labels;
-            let of = |key: &str| labels.get(key).map(String::as_str);
-            let service = of(label::COMPOSE_PROJECT).zip(of(label::COMPOSE_SERVICE));
-            Some(service.map_or(Who::Container(id), |(project, service)| {
-                Who::Service(project, service)
-            }))
+    pub(super) fn of(map: &'m NetworkMap, records: &[Record]) -> Self {
+        let who = |record: &Record| match &record.owner {
+            Owner::Container(id) => who_is(map, id),
+            Owner::Swarm(name) => Some(Who::Swarm(Arc::clone(name))),
         };
         Self(records.iter().filter_map(who).collect())
     }
+}
+
+fn who_is<'m>(map: &'m NetworkMap, id: &ContainerId) -> Option<Who<'m>> {
+    let (id, known) = map.containers().get_key_value(id)?;
+    let labels = &known.container.labels;
+    let of = |key: &str| labels.get(key).map(String::as_str);
+    if let Some(service) = of(label::SWARM_SERVICE) {
+        return Some(Who::Swarm(Arc::from(service)));
+    }
+    let service = of(label::COMPOSE_PROJECT).zip(of(label::COMPOSE_SERVICE));
+    Some(service.map_or(Who::Container(id), |(project, service)| {
+        Who::Service(project, service)
+    }))
 }
 
 /// Whether these are not all the same.

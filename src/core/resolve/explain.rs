@@ -174,6 +174,8 @@ fn candidate(place: &Place<'_>, wanted: RecordType, won: bool) -> Candidate {
         won: won && !found.addresses.is_empty(),
         addresses: found.addresses,
         sources,
-        containers: records.map(|record| record.container.clone()).collect(),
+        containers: records
+            .filter_map(|record| record.owner.container().cloned())
+            .collect(),
     }
 }

@@ -5,6 +5,7 @@ mod engines;
 mod explanations;
 mod hosts;
 mod search;
+mod swarm;
 mod zone;
 
 use super::*;

@@ -31,9 +31,20 @@ pub fn route_name(
     let routes = addresses
         .iter()
         .map(|a| route_address(map, scope, SocketAddr::new(*a, port), here));
-    let mut sources = v4.sources.iter().chain(&v6.sources);
-    let is_containers = sources.all(|s| matches!(s, Source::Name(_) | Source::Link));
-    merge(name, is_containers, routes.collect())
+    let sources = v4.sources.iter().chain(&v6.sources);
+    merge(name, whose_name(sources), routes.collect())
+}
+
+/// Whose name that is, if it is one on a network.
+fn whose_name<'a>(mut sources: impl Iterator<Item = &'a Source> + Clone) -> Option<&'static str> {
+    let is_name = |s: &Source| matches!(s, Source::Name(_) | Source::Link);
+    let is_service = |s: &Source| matches!(s, Source::Name(kind) if kind.is_of_service());
+    let whose = if sources.clone().any(is_service) {
+        "service"
+    } else {
+        "container"
+    };
+    sources.all(is_name).then_some(whose)
 }
 
 /// Decides for the addresses of a name of the world: those that lead straight out, and the way, which is another one if
@@ -58,7 +69,7 @@ pub fn route_found(
         .partition(|route| matches!(route, Route::Refused { .. }));
     let Some((_, route)) = out.first() else {
         let routes = reached.into_iter().chain(refused).collect();
-        return (Vec::new(), merge(name, false, routes));
+        return (Vec::new(), merge(name, None, routes));
     };
     let route = route.clone();
     (out.into_iter().map(|(address, _)| address).collect(), route)
@@ -120,7 +131,7 @@ fn unresolved(
 }
 
 /// Several addresses of one name: all that go through the tunnel, or else the first decision.
-fn merge(name: &str, is_containers: bool, routes: Vec<Route>) -> Route {
+fn merge(name: &str, whose: Option<&str>, routes: Vec<Route>) -> Route {
     let mut tunnel: Option<Route> = None;
     let mut first = None;
     for route in routes {
@@ -135,10 +146,9 @@ fn merge(name: &str, is_containers: bool, routes: Vec<Route>) -> Route {
         }
     }
     if let Some(Route::Tunnel { reason, .. }) = &mut tunnel {
-        *reason = if is_containers {
-            format!("{name} is a container's name")
-        } else {
-            format!("{name}: {reason}")
+        *reason = match whose {
+            Some(whose) => format!("{name} is a {whose}'s name"),
+            None => format!("{name}: {reason}"),
         };
     }
     tunnel.or(first).unwrap_or_else(|| {

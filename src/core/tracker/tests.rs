@@ -30,6 +30,9 @@ impl Engine {
             ipv6: false,
             icc: true,
             default_bridge: false,
+            swarm: false,
+            attachable: false,
+            ingress: false,
             subnets: Vec::new(),
             labels: Labels::new(),
         };
