@@ -13,6 +13,8 @@ pub struct EngineInfo {
     pub os: String,
     /// Its clock when it was asked, in nanoseconds since 1970.
     pub clock: u64,
+    /// Whether it was a manager of a swarm when it was asked.
+    pub manages_swarm: bool,
 }
 
 /// How the connection to the engine is.

@@ -14,6 +14,7 @@ mod entries;
 mod event;
 mod files;
 mod queue;
+mod services;
 mod stopping;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use queue::Fetch;
 
 use self::entries::Entries;
 use self::queue::{Queue, Worth};
+use self::services::Pauses;
 use self::stopping::stops;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Container, Inventory, Known, Listing, Network};
@@ -71,6 +73,8 @@ pub struct Tracker {
     /// Whether a check found what a silent event stream should have told.
     stalled: bool,
     stops: BTreeSet<(Instant, ContainerId)>,
+    /// How long to leave each network of a swarm alone.
+    pauses: Pauses,
 }
 
 impl Tracker {
@@ -87,6 +91,7 @@ impl Tracker {
             heard: false,
             stalled: false,
             stops: BTreeSet::new(),
+            pauses: Pauses::default(),
         }
     }
 
@@ -111,6 +116,7 @@ impl Tracker {
         self.listed = false;
         self.stalled = false;
         self.list(Depth::Full);
+        self.look_at_all_services();
     }
 
     /// Whether the event stream has gone silent: something happened that it did not tell.
@@ -211,6 +217,7 @@ impl Tracker {
             Some(network) if worth != Worth::None => self.inventory.put_network(network),
             Some(_) | None => self.inventory.remove_network(id),
         }
+        self.follow_services(false);
     }
 
     fn change(&mut self, id: &ContainerId, change: impl FnOnce(&mut Container)) {
@@ -286,5 +293,6 @@ impl Tracker {
                 (false, false) => {}
             }
         }
+        self.follow_services(awaited);
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod images;
 mod labelled;
 mod networks;
+mod services;
 mod starting;
 mod volumes;
 
@@ -40,7 +41,7 @@ const INSPECT: Duration = Duration::from_secs(30);
 const SLOW: Duration = Duration::from_secs(60);
 
 /// The actions that the event stream is filtered for, by the engine: health checks alone make three more each.
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
     "create",
     "start",
     "kill",
@@ -54,7 +55,12 @@ const ACTIONS: [&str; 13] = [
     "connect",
     "disconnect",
     "stop",
+    "remove",
 ];
+/// What they happen to.
+const TYPES: [&str; 2] = ["container", "network"];
+/// What else, where a swarm is managed. Other engines may not know the words.
+const SWARM_TYPES: [&str; 2] = ["service", "node"];
 
 /// A connection to an engine. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -93,6 +99,7 @@ impl Client {
             api_version: self.docker()?.client_version().to_string(),
             arch: convert::architecture(&info.architecture.unwrap_or_default()).to_owned(),
             os: info.os_type.unwrap_or_default(),
+            manages_swarm: info.swarm.and_then(|s| s.control_available) == Some(true),
             clock: info
                 .system_time
                 .as_deref()
@@ -146,21 +153,21 @@ impl Client {
         Ok(found.and_then(convert::inspected_network))
     }
 
-    /// The events since `clock` (the engine's), then live ones, until the engine ends the stream.
+    /// The events since that `engine` was asked, then live ones, until it ends the stream.
     pub fn events(
         &self,
-        clock: u64,
+        engine: &EngineInfo,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
+        let mut types: Vec<_> = words(&TYPES);
+        if engine.manages_swarm {
+            types.extend(words(&SWARM_TYPES));
+        }
         let filters = BTreeMap::from([
-            (
-                "type".to_owned(),
-                vec!["container".to_owned(), "network".to_owned()],
-            ),
-            (
-                "event".to_owned(),
-                ACTIONS.iter().map(|a| (*a).to_owned()).collect(),
-            ),
+            ("type".to_owned(), types),
+            ("event".to_owned(), words(&ACTIONS)),
         ]);
+        let clock = engine.clock;
         let since = format!("{}.{:09}", clock / 1_000_000_000, clock % 1_000_000_000);
         let options = EventsOptions {
             since: Some(since),

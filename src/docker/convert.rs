@@ -2,6 +2,7 @@
 
 mod dns;
 mod event;
+mod services;
 mod signal;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use bollard::models::{
 };
 
 pub(super) use event::event;
+pub(super) use services::services;
 pub(super) use signal::signal;
 
 use crate::core::id::{ContainerId, NetworkId};

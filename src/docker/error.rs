@@ -78,6 +78,11 @@ impl Error {
         self.is_not_found() || self.says("is not connected")
     }
 
+    /// Whether only managers of a swarm can say that, and the engine is none.
+    pub fn is_no_manager(&self) -> bool {
+        self.says("not a swarm manager")
+    }
+
     /// The engine has no codes for these; its words have been the same since 1.10.
     fn says(&self, words: &str) -> bool {
         matches!(self, Self::Refused { message, .. } if message.contains(words))

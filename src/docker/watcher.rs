@@ -104,7 +104,7 @@ impl Watcher {
     /// One connection: from its first call to the end of its event stream.
     async fn follow(&mut self) -> Result<(), Error> {
         let info = self.client.negotiate().await?;
-        let mut events = Box::pin(self.client.events(info.clock)?);
+        let mut events = Box::pin(self.client.events(&info)?);
         self.tracker.subscribed();
         self.puzzles.clear();
         self.engine.send_modify(|state| state.info = Some(info));
@@ -178,6 +178,9 @@ impl Watcher {
             Ok(Fetched::Container(id, found)) => self.tracker.inspected(&id, found.map(|c| *c)),
             Ok(Fetched::Network(id, found)) => self.tracker.network_inspected(&id, found),
             Ok(Fetched::Hosts(id, found)) => self.tracker.hosts_read(&id, found),
+            Ok(Fetched::Services(id, found)) => {
+                self.tracker.services_listed(&id, found.map(|f| *f), now);
+            }
             Err(error) => {
                 self.complain(&fetch, &error);
                 if !self.tracker.failed(fetch, now) {

@@ -16,6 +16,7 @@ impl Tracker {
         self.heard = true;
         self.stalled = false;
         self.note_touched(&kind);
+        self.look_at_services(&kind);
         match kind {
             EventKind::Created { id, labels } => {
                 let part = self.selector.part(&labels);
@@ -52,8 +53,10 @@ impl Tracker {
             EventKind::NetworkCreated { id } => self.queue.request(Fetch::Network(id)),
             EventKind::NetworkDestroyed { id } => {
                 self.queue.forget(&Fetch::Network(id.clone()));
+                self.queue.forget(&Fetch::Services(id.clone()));
                 self.inventory.remove_network(&id);
             }
+            EventKind::SwarmChanged => {}
         }
     }
 
@@ -76,6 +79,7 @@ impl Tracker {
             | EventKind::Disconnected { container: id, .. } => {
                 pending.containers.insert(id.clone());
             }
+            EventKind::SwarmChanged => {}
         }
     }
 

@@ -172,6 +172,17 @@ impl Entries {
         self.touched.remove(id);
     }
 
+    /// The networks that a container is on.
+    pub(super) fn networks(&self, id: &ContainerId) -> impl Iterator<Item = &NetworkId> {
+        let entry = self.known.get(id);
+        entry.into_iter().flat_map(|entry| &entry.networks)
+    }
+
+    /// Whether somebody is on the network because of whom it matters.
+    pub(super) fn is_interesting(&self, network: &NetworkId) -> bool {
+        self.interest.contains_key(network)
+    }
+
     /// Whether its networks matter because it is on them.
     pub(super) fn makes_interesting(&self, id: &ContainerId) -> bool {
         self.lends.contains_key(id) || self.known.get(id).is_some_and(|e| e.part == Part::Watched)

@@ -69,11 +69,13 @@ pub enum EventKind {
         /// The new network.
         id: NetworkId,
     },
-    /// `network destroy`.
+    /// `network destroy`; of a swarm's network, `remove`.
     NetworkDestroyed {
         /// The network that was.
         id: NetworkId,
     },
+    /// Anything about a service or a node of the swarm.
+    SwarmChanged,
 }
 
 /// Labels that cannot be read off a `create` event: its attributes are the labels, with these put over them.

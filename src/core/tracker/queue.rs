@@ -20,6 +20,8 @@ pub enum Fetch {
     Network(NetworkId),
     /// One container's `/etc/hosts`.
     Hosts(ContainerId),
+    /// What the swarm says of one of its networks, and the network itself.
+    Services(NetworkId),
 }
 
 /// Where a fetch stands.
@@ -120,7 +122,8 @@ impl Queue {
     fn lane(&mut self, fetch: &Fetch) -> &mut VecDeque<Fetch> {
         match fetch {
             Fetch::Listing | Fetch::Network(_) => &mut self.quick,
-            Fetch::Container(_) => &mut self.slow,
+            // A swarm without a leader takes its time.
+            Fetch::Container(_) | Fetch::Services(_) => &mut self.slow,
             Fetch::Hosts(_) => &mut self.late,
         }
     }
@@ -142,7 +145,13 @@ impl Queue {
     pub(super) fn failed(&mut self, fetch: Fetch, now: Instant) {
         self.awaited.remove(&fetch);
         self.stages.remove(&fetch);
-        self.retries.insert((now + RETRY_AFTER, fetch));
+        self.request_at(now + RETRY_AFTER, fetch);
+    }
+
+    /// Asks for `fetch` at that time, and at no other that was set before.
+    pub(super) fn request_at(&mut self, at: Instant, fetch: Fetch) {
+        self.retries.retain(|(_, other)| *other != fetch);
+        self.retries.insert((at, fetch));
     }
 
     /// Forgets a fetch whose subject is gone; an answer on its way counts for nothing.

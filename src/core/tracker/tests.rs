@@ -3,13 +3,14 @@
 mod files;
 mod interleavings;
 mod races;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::*;
 use crate::core::hosts_file::HostsFile;
-use crate::core::inventory::{DnsSettings, Endpoint, Listed, NetworkMode, RunState};
+use crate::core::inventory::{DnsSettings, Endpoint, Listed, NetworkMode, RunState, Services};
 use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL};
 
 /// An engine as it really is, to be listed and inspected.
@@ -17,6 +18,7 @@ use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL};
 pub(super) struct Engine {
     pub(super) containers: BTreeMap<ContainerId, Container>,
     pub(super) networks: BTreeMap<NetworkId, Network>,
+    pub(super) services: BTreeMap<NetworkId, Services>,
     connects: u64,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
             Fetch::Container(id) => tracker.inspected(id, self.containers.get(id).cloned()),
             Fetch::Network(id) => tracker.network_inspected(id, self.networks.get(id).cloned()),
             Fetch::Hosts(id) => tracker.hosts_read(id, self.hosts(id)),
+            Fetch::Services(id) => self.answer_services(tracker, id, Instant::now()),
         }
     }
 

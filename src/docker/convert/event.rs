@@ -24,6 +24,7 @@ pub(in crate::docker) fn event(message: EventMessage) -> Option<Event> {
             message.action?.as_str(),
             &attributes,
         )?,
+        EventMessageTypeEnum::SERVICE | EventMessageTypeEnum::NODE => EventKind::SwarmChanged,
         _ => return None,
     };
     let time = message
@@ -61,7 +62,7 @@ fn network_event(id: NetworkId, action: &str, attributes: &Labels) -> Option<Eve
     };
     Some(match action {
         "create" => EventKind::NetworkCreated { id },
-        "destroy" => EventKind::NetworkDestroyed { id },
+        "destroy" | "remove" => EventKind::NetworkDestroyed { id },
         "connect" => EventKind::Connected {
             container: member()?,
             network: id,

@@ -147,3 +147,52 @@ fn a_legacy_link_belongs_to_the_default_bridge() {
     assert_eq!(links("01"), ["db:database", "db:db"]);
     assert_eq!(links("02"), Vec::<String>::new());
 }
+
+#[test]
+fn what_a_swarm_says_of_a_network() {
+    let network = json!({
+        "Id": "n1", "Name": "ov", "Driver": "overlay", "Scope": "swarm", "Attachable": true,
+        "IPAM": {"Config": [{"Subnet": "10.0.1.0/24", "Gateway": "10.0.1.1"}]},
+    });
+    let network = inspected_network(serde_json::from_value(network).unwrap()).unwrap();
+    assert!(network.has_services() && network.attachable && !network.ingress);
+    let info = json!({
+        "": {"VIP": "<nil>", "Tasks": [{"Name": "c", "EndpointID": "e3", "EndpointIP": "10.0.1.9", "Info": null}]},
+        "web": {"VIP": "10.0.1.2", "Ports": [], "LocalLBIndex": 256, "Tasks": [
+            {"Name": "web.2.t2", "EndpointID": "e2", "EndpointIP": "10.0.1.4", "Info": {"Host IP": "127.0.0.1"}},
+            {"Name": "web.1.t1", "EndpointID": "e1", "EndpointIP": "10.0.1.3"},
+            {"Name": "odd", "EndpointID": "e0", "EndpointIP": ""}]},
+        "odd": [],
+    });
+    let tasks = json!([
+        {"ID": "t1", "Status": {"ContainerStatus": {"ContainerID": "aa"}}, "DesiredState": "running",
+         "Spec": {"ContainerSpec": {"Hostname": "h"}, "Networks": [
+            {"Target": "n1", "Aliases": ["front"]}, {"Target": "ov"}, {"Target": "n2", "Aliases": ["no"]}]}},
+        {"ID": "t2", "Status": {}, "Spec": {}},
+        {"Spec": {}},
+    ]);
+    let said = services(
+        &network,
+        serde_json::from_value(info).unwrap(),
+        Some(serde_json::from_value(tasks).unwrap()),
+    );
+    let endpoints: Vec<_> = said
+        .endpoints
+        .iter()
+        .map(|e| (e.id.as_str(), e.service.as_deref(), e.vip, e.task()))
+        .collect();
+    let vip = Some(std::net::Ipv4Addr::new(10, 0, 1, 2));
+    assert_eq!(
+        endpoints,
+        [
+            ("e1", Some("web"), vip, Some("t1")),
+            ("e2", Some("web"), vip, Some("t2")),
+            ("e3", None, None, None)
+        ]
+    );
+    let task = said.task(&said.endpoints[0]).unwrap();
+    assert_eq!(task.container, Some("aa".into()));
+    assert_eq!(task.hostname.as_deref(), Some("h"));
+    assert_eq!(task.aliases, ["front"]);
+    assert_eq!(said.tasks.map(|tasks| tasks.len()), Some(2));
+}

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::core::hosts_file::HostsFile;
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Listing, Network};
+use crate::core::inventory::{Container, Listing, Network, Services};
 use crate::core::tracker::{Fetch, Tracker};
 use crate::docker::{Client, Error};
 
@@ -25,6 +25,7 @@ pub(super) enum Fetched {
     Container(ContainerId, Option<Box<Container>>),
     Network(NetworkId, Option<Network>),
     Hosts(ContainerId, Option<HostsFile>),
+    Services(NetworkId, Option<Box<(Network, Services)>>),
 }
 
 /// The calls to the engine that are under way.
@@ -100,5 +101,9 @@ async fn fetch_one(client: &Client, fetch: &Fetch) -> Result<Fetched, Error> {
         }
         Fetch::Network(id) => Fetched::Network(id.clone(), client.inspect_network(id).await?),
         Fetch::Hosts(id) => Fetched::Hosts(id.clone(), client.read_hosts(id).await?),
+        Fetch::Services(id) => {
+            let found = client.services(id).await?;
+            Fetched::Services(id.clone(), found.map(Box::new))
+        }
     })
 }

@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::services::services;
 use super::*;
 
 const CONTAINERS: [&str; 5] = ["c0", "c1", "c2", "c3", "c4"];
 const NETWORKS: [&str; 4] = ["n0", "n1", "n2", "n3"];
+/// One of them, which is a swarm's.
+const OVERLAY: &str = "n3";
 
 /// Something that happens to the engine or to the tracker.
 #[derive(Clone, Debug)]
@@ -27,6 +30,11 @@ enum Step {
     },
     Remove {
         container: usize,
+    },
+    /// A task comes or goes on the swarm's network. The event may be missing: then the swarm is asked in time.
+    Serve {
+        task: usize,
+        told: bool,
     },
     Check,
     /// The engine answers the next fetch from what is so now …
@@ -61,6 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .clone()
             .prop_map(|container| Step::Start { container }),
         container.prop_map(|container| Step::Remove { container }),
+        (0..3_usize, any::<bool>()).prop_map(|(task, told)| Step::Serve { task, told }),
         Just(Step::Check),
         Just(Step::See),
         Just(Step::Arrive),
@@ -88,6 +97,7 @@ impl World {
         for network in NETWORKS {
             engine.network(network);
         }
+        engine.overlay(OVERLAY);
         let tracker = engine.fresh();
         let ids = Default::default();
         Self {
@@ -123,6 +133,12 @@ impl World {
                 if let Some(id) = self.ids[container].take() {
                     self.engine.containers.remove(&ContainerId::from(&id));
                     self.emit(EventKind::Destroyed { id: id.into() });
+                }
+            }
+            Step::Serve { task, told } => {
+                self.engine.toggle_task(OVERLAY, &format!("t{task}"));
+                if told {
+                    self.emit(EventKind::SwarmChanged);
                 }
             }
             Step::Check => self.tracker.check(),
@@ -226,6 +242,8 @@ impl World {
             self.play(&Step::Arrive);
         }
         self.engine.answer_all(&mut self.tracker);
+        self.tracker.tick(Instant::now() + Duration::from_secs(5));
+        self.engine.answer_all(&mut self.tracker);
     }
 }
 
@@ -240,6 +258,7 @@ proptest! {
         }
         world.settle();
         prop_assert_eq!(picture(&world.tracker), picture(&world.engine.fresh()));
+        prop_assert_eq!(services(&world.tracker), services(&world.engine.fresh()));
     }
 
     #[test]
@@ -265,5 +284,6 @@ proptest! {
         world.tracker.subscribed();
         world.settle();
         prop_assert_eq!(picture(&world.tracker), picture(&world.engine.fresh()));
+        prop_assert_eq!(services(&world.tracker), services(&world.engine.fresh()));
     }
 }
