@@ -82,7 +82,8 @@ pub(crate) fn prepare(
     }
 }
 
-/// The tests that kill their engine: one at a time, after all others, and never on an engine that is not ours.
+/// The tests that kill their engine, or make a swarm of it: one at a time, after all others, and never on an engine that is
+/// not ours.
 fn on_engines_alone(
     shell: &Shell,
     workspace: &Workspace,
@@ -90,7 +91,9 @@ fn on_engines_alone(
     args: &[String],
 ) -> Result<()> {
     if setup.engines.iter().any(|engine| engine.private.is_none()) {
-        say("the tests that kill their engine are left out: it is not a private one");
+        say(
+            "the tests that kill their engine, or make a swarm of it, are left out: it is not a private one",
+        );
         return Ok(());
     }
     // The whole workspace, as before, so that nothing is built with other features a second time.

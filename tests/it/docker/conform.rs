@@ -11,6 +11,7 @@ mod facts;
 mod inside;
 mod names;
 mod plan;
+mod swarm;
 mod town;
 mod watch;
 

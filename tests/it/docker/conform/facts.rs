@@ -31,8 +31,9 @@ pub(super) fn of(lab: &Lab) -> Vec<Facts> {
     let filter = format!("label=test={}", lab.name);
     let ids = lab.docker(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
     let ids: Vec<_> = ids.lines().collect();
-    let inspected = lab.docker(&[["inspect"].as_slice(), &ids].concat());
-    let inspected: Vec<Value> = serde_json::from_str(&inspected).unwrap();
+    // One that is gone meanwhile is missing.
+    let inspected = lab.try_docker(&[["inspect"].as_slice(), &ids].concat());
+    let inspected: Vec<Value> = serde_json::from_slice(&inspected.stdout).unwrap();
     inspected.iter().map(|value| one(lab, value)).collect()
 }
 
