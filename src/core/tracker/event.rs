@@ -64,7 +64,7 @@ pub enum EventKind {
         /// What it left.
         network: NetworkId,
     },
-    /// `network create`.
+    /// `network create`; of a swarm's network, `update` as well.
     NetworkCreated {
         /// The new network.
         id: NetworkId,

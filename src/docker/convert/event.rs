@@ -61,7 +61,8 @@ fn network_event(id: NetworkId, action: &str, attributes: &Labels) -> Option<Eve
             .map(ContainerId::from)
     };
     Some(match action {
-        "create" => EventKind::NetworkCreated { id },
+        // A swarm's gets its ranges after it was made.
+        "create" | "update" => EventKind::NetworkCreated { id },
         "destroy" | "remove" => EventKind::NetworkDestroyed { id },
         "connect" => EventKind::Connected {
             container: member()?,

@@ -96,6 +96,19 @@ fn events_that_matter() {
             signal: 15
         }
     );
+    let created = EventKind::NetworkCreated { id: "n1".into() };
+    let destroyed = EventKind::NetworkDestroyed { id: "n1".into() };
+    for (thing, action, kind) in [
+        ("network", "create", &created),
+        ("network", "update", &created),
+        ("network", "remove", &destroyed),
+        ("network", "destroy", &destroyed),
+        ("service", "create", &EventKind::SwarmChanged),
+        ("node", "update", &EventKind::SwarmChanged),
+    ] {
+        let message = json!({"Type": thing, "Action": action, "Actor": {"ID": "n1"}});
+        assert_eq!(&translate(message).unwrap().kind, kind, "{thing} {action}");
+    }
     for action in ["exec_create: sh", "health_status: healthy", "top", "resize"] {
         let noise = json!({"Type": "container", "Action": action, "Actor": {"ID": "aa"}});
         assert_eq!(translate(noise), None);
