@@ -194,7 +194,7 @@ pub struct Network {
     pub swarm: bool,
     /// Whether, being the swarm's, it takes containers that are no tasks.
     pub attachable: bool,
-    /// Whether it is the swarm's own, behind published ports.
+    /// Whether it is the swarm's own, behind published ports, which has no names.
     pub ingress: bool,
     /// Its ranges.
     pub subnets: Vec<Subnet>,
@@ -210,7 +210,7 @@ impl Network {
 
     /// Whether the swarm has [`Services`] to tell of it.
     pub fn has_services(&self) -> bool {
-        self.swarm && self.driver == "overlay"
+        self.swarm && !self.ingress && self.driver == "overlay"
     }
 }
 

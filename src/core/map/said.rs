@@ -77,8 +77,8 @@ fn is_nameless(
     if endpoint.addresses().next().is_none() {
         return true;
     }
-    // On the default bridge it has them for containers that were renamed, from engine 25 on.
-    if network.default_bridge && endpoint.dns_names.is_none() {
+    // Behind published ports there are none. On the default bridge it has them for containers that were renamed, from engine 25 on.
+    if network.ingress || network.default_bridge && endpoint.dns_names.is_none() {
         return true;
     }
     // A task has none before it is healthy, and none once it is to go.

@@ -1,10 +1,10 @@
-//! The order in which Docker takes a container's networks: a swarm's first, but for the one behind its published ports,
-//! then those with a way out, then dual-stack ones, then by name. And in what else engines differ.
+//! The order in which Docker takes a container's networks: a swarm's first, then those with a way out, then
+//! dual-stack ones, then by name. And in what else engines differ.
 
 use std::cmp::Reverse;
 
 use super::places::Rule;
-use crate::core::inventory::{Container, Endpoint, Network};
+use crate::core::inventory::{Container, Endpoint};
 use crate::core::map::{NetworkMap, NetworkView};
 
 /// Where engines differ.
@@ -47,7 +47,8 @@ pub(crate) fn in_order<'a>(
     let mut networks: Vec<_> = container.endpoints.iter().filter_map(view).collect();
     networks.sort_by_key(|(endpoint, view)| {
         (
-            place_in_swarm(view.network()),
+            // Whatever else is said of them.
+            !view.network().swarm,
             Reverse(endpoint.gw_priority),
             view.network().internal,
             Reverse((rules.gateways)(endpoint)),
@@ -55,13 +56,4 @@ pub(crate) fn in_order<'a>(
         )
     });
     networks
-}
-
-/// Whatever else is said of them, the swarm's networks are asked before the engine's own.
-fn place_in_swarm(network: &Network) -> u8 {
-    match (network.swarm, network.ingress) {
-        (true, false) => 0,
-        (_, true) => 1,
-        (false, false) => 2,
-    }
 }

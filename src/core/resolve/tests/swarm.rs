@@ -76,7 +76,7 @@ fn services_on_an_attachable_network() {
     );
 }
 
-/// The swarm's networks come first, whatever their names; the one behind published ports comes between.
+/// The swarm's networks come first, whatever their names; the one behind published ports has none.
 #[test]
 fn the_swarms_networks_are_asked_first() {
     let inventory = "
@@ -91,7 +91,9 @@ fn the_swarms_networks_are_asked_first() {
         inventory,
         "
         all  A  10.0.1.3
-        two  A  10.0.0.3
+        two  A  172.20.0.3
+        x.ingress  A    forward
+        10.0.0.3   PTR  forward
         c    A  10.0.1.2 by container",
     );
 }
