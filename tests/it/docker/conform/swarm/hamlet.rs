@@ -26,13 +26,15 @@ const ALIASES: [&str; 5] = ["front", "Caps.Dot", "later", "back", "both"];
 /// What a machine says that cannot make such networks.
 const NO_OVERLAY: [&str; 2] = ["vxlan", "operation not supported"];
 
-const SERVICES: [&str; 3] = ["web", "api", "sick"];
+/// The last one is published, and so on the swarm's own network as well.
+const SERVICES: [&str; 4] = ["web", "api", "sick", "pub"];
+const INGRESS: &str = "ingress";
 
 /// Something that happens, and how many tasks of each service run afterwards.
 pub(super) struct Step {
     pub(super) what: &'static str,
     act: fn(&Hamlet<'_>),
-    tasks: [usize; 3],
+    tasks: [usize; 4],
 }
 
 /// See the module.
@@ -49,47 +51,47 @@ impl<'a> Hamlet<'a> {
         Step {
             what: "the beginning",
             act: |_| {},
-            tasks: [2, 2, 1],
+            tasks: [2, 2, 1, 1],
         },
         Step {
             what: "scaling",
             act: |hamlet| hamlet.scale(),
-            tasks: [4, 1, 1],
+            tasks: [4, 1, 1, 1],
         },
         Step {
             what: "the recovery of a task",
             act: |hamlet| hamlet.heal(),
-            tasks: [4, 1, 1],
+            tasks: [4, 1, 1, 1],
         },
         Step {
             what: "the death of tasks",
             act: |hamlet| hamlet.kill_tasks(),
-            tasks: [4, 1, 1],
+            tasks: [4, 1, 1, 1],
         },
         Step {
             what: "the end of a service's tasks",
             act: |hamlet| hamlet.end_tasks(),
-            tasks: [0, 1, 1],
+            tasks: [0, 1, 1, 1],
         },
         Step {
             what: "other aliases",
             act: |hamlet| hamlet.change_aliases(),
-            tasks: [2, 1, 1],
+            tasks: [2, 1, 1, 1],
         },
         Step {
             what: "changes beside the services",
             act: |hamlet| hamlet.change_containers(),
-            tasks: [2, 1, 1],
+            tasks: [2, 1, 1, 1],
         },
         Step {
             what: "the end of a service",
             act: |hamlet| hamlet.end_service(),
-            tasks: [2, 0, 1],
+            tasks: [2, 0, 1, 1],
         },
         Step {
             what: "the end of all tasks",
             act: |hamlet| hamlet.end_tasks(),
-            tasks: [0, 0, 1],
+            tasks: [0, 0, 1, 1],
         },
     ];
 
@@ -213,6 +215,8 @@ impl<'a> Hamlet<'a> {
             "1h",
         ];
         self.service("sick", &[&sick[..], &["--network", &net(&[])]].concat());
+        let published = ["--publish", "80", "--network", &net(&[])];
+        self.service("pub", &published);
     }
 
     fn service(&self, name: &str, options: &[&str]) {
@@ -388,6 +392,7 @@ impl<'a> Hamlet<'a> {
                 (name.to_uppercase(), *kind),
                 qualified(net),
                 qualified(local),
+                qualified(INGRESS),
                 (format!("{name}.{}", net.to_uppercase()), "wrong case"),
             ]
         });
