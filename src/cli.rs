@@ -6,6 +6,7 @@ mod clean;
 mod context;
 mod env;
 mod output;
+mod pause;
 mod plugin;
 mod resolve;
 mod route;
@@ -76,6 +77,10 @@ enum Command {
     Run(Box<run::Flags>),
     /// Make or remove a docker context that leads to the API proxy
     Context(context::Flags),
+    /// Let what containers send go on without the interceptor, without touching a container
+    Pause,
+    /// Intercept again
+    Resume,
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -211,6 +216,8 @@ pub fn main() -> ExitCode {
             Command::Env(flags) => env::run(&global, &flags).await,
             Command::Run(flags) => return run::run(&global, *flags).await,
             Command::Context(flags) => context::run(&global, &flags).await,
+            Command::Pause => pause::pause(&global).await,
+            Command::Resume => pause::resume(&global).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
         .map(|()| ExitCode::SUCCESS)

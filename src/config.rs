@@ -9,7 +9,7 @@ use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
 use crate::docker::watcher::Pace;
-use crate::gateway::{Password, Upstream};
+use crate::gateway::{Interceptor, Password, Upstream};
 
 /// What `serve` runs with.
 #[derive(Clone, Debug)]
@@ -40,6 +40,10 @@ pub struct Config {
     pub foreign_allowed: bool,
     /// Whether requests of containers to their own loopback are intercepted.
     pub intercept_loopback: bool,
+    /// Who gets what containers send by the tunnel's entry; without one it goes on as it came.
+    pub interceptor: Option<Interceptor>,
+    /// Whether containers on internal networks alone may get out by the entry.
+    pub internal_egress: bool,
     /// Where the control API listens over TCP.
     pub http: SocketAddr,
     /// An image for the tunnel instead of the built-in one.

@@ -5,16 +5,20 @@
 //!
 //! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
-//! [`membership`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`].
+//! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`].
+//! [`wire`] is what is said on the link.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod api;
+pub mod caller;
 pub mod engine_state;
+pub mod hand_on;
 pub mod hosts_file;
 pub mod id;
 pub mod inject;
 pub mod inventory;
 pub mod label;
+pub mod link_state;
 pub mod map;
 pub mod membership;
 pub mod resolve;
@@ -25,3 +29,4 @@ pub(crate) mod sample;
 pub mod shared_map;
 pub mod tracker;
 pub mod tunnel_state;
+pub mod wire;

@@ -66,6 +66,8 @@ pub struct View {
     pub tunnel: watch::Receiver<TunnelState>,
     /// Where dockline listens: no DNS server of a container's.
     pub own: OwnAddresses,
+    /// Whether containers on internal networks alone may get out all the same.
+    pub internal_egress: bool,
 }
 
 /// The DNS server, bound and not yet running.

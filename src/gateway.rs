@@ -6,17 +6,21 @@
 //! accept ─► sniff ─► socks5 ─┐                              ┌─ tunnel
 //!                  └► http ──┴─► hint (scope) ─► dial ──────┼─ direct ─► relay
 //!                                   core::route decides     └─ upstream
+//! link ─► callers ─► http ─► core::hand_on ─► interceptor ─► (back to accept, or wherever it likes)
+//!                                          └► dial           (there is none, or it does not answer)
 //! ```
 //!
 //! Where a connection goes is decided by `core::route` alone, from the map and the scope; here it is only gone there.
 //! The gateway changes nothing of what passes but what concerns one connection of HTTP, and looks into nothing.
 
+mod accept;
 mod connections;
 mod deadlines;
 mod dial;
 mod error;
 mod hint;
 mod http;
+mod interceptor;
 mod password;
 mod sniff;
 mod socket;
@@ -27,30 +31,28 @@ mod tests;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, debug, debug_span, warn};
+use tracing::{Instrument as _, debug};
 
 pub use connections::{Connection, Connections};
 pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
+pub use interceptor::{Interceptor, InterceptorError};
 pub use password::Password;
 
+use crate::core::caller::Caller;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
 use crate::core::tunnel_state::TunnelState;
-use dial::{Dialler, Resolver};
+use accept::{accept, receive};
+use dial::{Dialler, Outside, Resolver};
 use hint::Hints;
-use sniff::Protocol;
-
-/// After a failed accept: most often no file or memory is left, and trying again at once would only burn the processor.
-const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// What the gateway reads. Each connection looks at it once for its route, and waits on it for the tunnel.
 #[derive(Clone, Debug)]
@@ -80,7 +82,12 @@ pub struct Config {
     pub own: OwnAddresses,
     /// To the DNS servers that containers were given.
     pub ask_servers: AskServers,
-    /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files.
+    /// Who gets what the entry's callers send, before it comes here.
+    pub interceptor: Option<Interceptor>,
+    /// Whether containers on internal networks may get out.
+    pub internal_egress: bool,
+    /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files. As many callers of
+    /// the entry beside them.
     pub capacity: usize,
     /// How long it waits.
     pub deadlines: Deadlines,
@@ -93,6 +100,8 @@ impl Default for Config {
             upstream: Upstream::default(),
             own: OwnAddresses::new(),
             ask_servers: AskServers::default(),
+            interceptor: None,
+            internal_egress: false,
             // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
             capacity: 8_192,
             deadlines: Deadlines::default(),
@@ -134,8 +143,15 @@ impl Gateway {
         self.connections.clone()
     }
 
-    /// Serves clients until `stop`; then finishes what is under way, for a grace period at most.
-    pub async fn run(self, view: View, config: Config, stop: CancellationToken) {
+    /// Serves clients, and the entry's callers that the link brings, until `stop`; then finishes what is under way, for a
+    /// grace period at most.
+    pub async fn run(
+        self,
+        view: View,
+        config: Config,
+        arrivals: mpsc::Receiver<(TcpStream, Caller)>,
+        stop: CancellationToken,
+    ) {
         let mut own = config.own;
         own.insert(self.address);
         let shared = Arc::new(Shared {
@@ -147,7 +163,10 @@ impl Gateway {
                 ask_servers: config.ask_servers,
                 deadlines: config.deadlines,
                 connections: self.connections,
+                internal_egress: config.internal_egress,
+                outside: Outside::default(),
             },
+            interceptor: config.interceptor,
             password: config.password,
             hints: Hints::default(),
             deadlines: config.deadlines,
@@ -157,7 +176,19 @@ impl Gateway {
         });
         // Whoever drops this future leaves no task behind either.
         let _cut = shared.cut.clone().drop_guard();
-        accept(self.listener, &shared, config.capacity).await;
+        let look_out = async {
+            if let Some(interceptor) = &shared.interceptor {
+                shared
+                    .stop
+                    .run_until_cancelled(interceptor.look_out())
+                    .await;
+            }
+        };
+        tokio::join!(
+            accept(self.listener, &shared, config.capacity),
+            receive(arrivals, &shared, config.capacity),
+            look_out,
+        );
         shared.tasks.close();
         if timeout(config.deadlines.grace, shared.tasks.wait())
             .await
@@ -174,6 +205,7 @@ impl Gateway {
 #[derive(Debug)]
 struct Shared {
     dialler: Dialler,
+    interceptor: Option<Interceptor>,
     password: Option<Password>,
     hints: Hints,
     deadlines: Deadlines,
@@ -196,68 +228,5 @@ impl Shared {
             .clone()
             .run_until_cancelled_owned(task.in_current_span());
         self.tasks.spawn(task);
-    }
-}
-
-/// Accepts until told to stop.
-async fn accept(listener: TcpListener, shared: &Arc<Shared>, capacity: usize) {
-    let places = Arc::new(Semaphore::new(capacity));
-    let mut in_trouble = false;
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return,
-            accepted = next(&listener, &places) => accepted,
-        };
-        match accepted {
-            Ok((stream, peer, place)) => {
-                in_trouble = false;
-                let served = serve(stream, peer, Arc::clone(shared), place);
-                debug_span!("conn", %peer).in_scope(|| shared.spawn(served));
-            }
-            Err(error) => {
-                // Once, and not ten times a second for as long as it lasts.
-                if !in_trouble {
-                    warn!(%error, "the gateway cannot accept connections");
-                }
-                in_trouble = true;
-                sleep(BACK_OFF).await;
-            }
-        }
-    }
-}
-
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await;
-    let place = place.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
-}
-
-/// Serves one client to the end.
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    shared: Arc<Shared>,
-    _place: OwnedSemaphorePermit,
-) {
-    if let Err(error) = socket::tune(&stream) {
-        debug!(%error, "a client left at once");
-        return;
-    }
-    let patience = shared.deadlines.first_byte;
-    match timeout(patience, sniff::protocol(&stream)).await {
-        Ok(Ok(Protocol::Socks5)) => socks5::serve(stream, peer, shared).await,
-        Ok(Ok(Protocol::Http)) => http::serve(stream, peer, shared).await,
-        Ok(Ok(Protocol::Socks4)) => {
-            debug!("a client speaks SOCKS4, which is refused");
-            sniff::refuse_socks4(stream, shared.deadlines.parting).await;
-        }
-        Ok(Ok(Protocol::Unknown)) => debug!("a client speaks neither SOCKS5 nor HTTP"),
-        Ok(Err(error)) => debug!(%error, "a client left at once"),
-        Err(_) => debug!("a client said nothing"),
     }
 }

@@ -58,6 +58,7 @@ pub mod dns;
 pub mod tunnel;
 
 pub mod gateway;
+pub mod link;
 
 pub mod api_proxy;
 

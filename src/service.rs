@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::control::report::{Beyond, Forward};
 use crate::control::{Addresses, Control, Sources};
 use crate::core::engine_state::EngineState;
+use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
 use crate::core::resolve::ADDRESSES;
@@ -24,8 +25,12 @@ use crate::dns::{self, Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
+use crate::link::Link;
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
+
+/// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
+const ARRIVALS: usize = 64;
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -73,7 +78,13 @@ impl Service {
             api: api_socket,
             api_tcp: api.tcp_addr()?,
         };
-        config.upstream.refuse_loops(&addresses.own())?;
+        let mut own = addresses.own();
+        if let Some(interceptor) = &config.interceptor {
+            let checked = interceptor.refuse_loops(&own);
+            checked.context("use --interceptor")?;
+            own.extend(interceptor.socket_addr());
+        }
+        config.upstream.refuse_loops(&own)?;
         Ok(Self {
             config,
             client,
@@ -106,10 +117,16 @@ impl Service {
         // From the watcher to everybody.
         let (map_tx, map_rx) = watch::channel(Arc::new(NetworkMap::default()));
         let (engine_tx, engine_rx) = watch::channel(EngineState::default());
-        // From the tunnel's driver to gateway and control.
+        // From the tunnel's driver to gateway, link and control.
         let (tunnel_tx, tunnel_rx) = watch::channel(TunnelState::default());
         // From the API proxy to the tunnel's driver.
         let (leases_tx, leases_rx) = watch::channel(Leases::default());
+        // From the link to control, and from control to the link.
+        let (link_tx, link_rx) = watch::channel(LinkState::default());
+        let (intercepting_tx, intercepting_rx) = watch::channel(true);
+        // From the link to the gateway: callers that it has yet to look at.
+        let (arrivals_tx, arrivals) = mpsc::channel(ARRIVALS);
+        let owner = owner(&config.runtime_dir);
 
         let view = gateway::View {
             map: map_rx.clone(),
@@ -127,7 +144,22 @@ impl Service {
             map: map_rx.clone(),
             engine: engine_rx.clone(),
             tunnel: tunnel_rx.clone(),
+            link: link_rx,
+            intercepting: intercepting_tx,
+            internal_egress: config.internal_egress,
+            interceptor: config
+                .interceptor
+                .as_ref()
+                .map(|interceptor| (interceptor.address().to_string(), interceptor.reachable())),
             forward: forward(forwarder.clone()),
+        };
+        let link = Link {
+            owner: owner.clone(),
+            tunnel: tunnel_rx.clone(),
+            map: map_rx.clone(),
+            intercepting: intercepting_rx,
+            internal_egress: config.internal_egress,
+            arrivals: arrivals_tx,
         };
         let api_view = api_proxy::View {
             map: map_rx.clone(),
@@ -146,12 +178,15 @@ impl Service {
             map: map_rx.clone(),
             tunnel: tunnel_rx,
             own: addresses.own(),
+            internal_egress: config.internal_egress,
         };
         let gateway_config = gateway::Config {
             password: config.gateway_password,
             upstream: config.upstream,
             own: addresses.own(),
             ask_servers: ask_servers(forwarder.clone()),
+            interceptor: config.interceptor,
+            internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };
         let watcher = Watcher::new(
@@ -164,6 +199,7 @@ impl Service {
         let driver = Driver {
             client,
             instance: config.selector.instance,
+            owner,
             image: config.tunnel_image,
             engine: engine_rx,
             map: map_rx,
@@ -180,8 +216,13 @@ impl Service {
         });
         let token = stop.clone();
         parts.spawn(async move {
-            gateway.run(view, gateway_config, token).await;
+            gateway.run(view, gateway_config, arrivals, token).await;
             (Part::Gateway, Ok(None))
+        });
+        let token = stop.clone();
+        parts.spawn(async move {
+            link.run(link_tx, token).await;
+            (Part::Link, Ok(None))
         });
         let token = stop.clone();
         parts.spawn(async move {
@@ -209,6 +250,7 @@ impl Service {
 enum Part {
     Dns,
     Gateway,
+    Link,
     Control,
     ApiProxy,
     Watcher,
@@ -220,7 +262,7 @@ impl Part {
     fn is_front(self) -> bool {
         matches!(
             self,
-            Self::Dns | Self::Gateway | Self::Control | Self::ApiProxy
+            Self::Dns | Self::Gateway | Self::Link | Self::Control | Self::ApiProxy
         )
     }
 }
@@ -300,6 +342,17 @@ fn through_tunnel(view: gateway::View) -> dns::Dial {
         let view = view.clone();
         Box::pin(async move { view.connect(&targets).await })
     })
+}
+
+/// Who this is, for people who look for the owner of a tunnel.
+fn owner(runtime_dir: &Path) -> String {
+    let host = rustix::system::uname();
+    format!(
+        "process {} on {}, in {}",
+        std::process::id(),
+        host.nodename().to_string_lossy(),
+        runtime_dir.display()
+    )
 }
 
 fn taken(flag: &str, address: SocketAddr) -> String {

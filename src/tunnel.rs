@@ -1,7 +1,8 @@
 //! The tunnel seen from outside: its image, its container and home, and the networks it is on.
 //!
 //! [`driver`] holds the loop: the map in, joins and leaves out. What the tunnel does inside its container is the
-//! program in `tunnel-image/`; how connections are sent through it is the gateway's business.
+//! program in `tunnel-image/`; how connections are sent through it is the gateway's business, and what comes out of its
+//! entry is the link's.
 
 mod container;
 pub mod driver;
@@ -64,6 +65,11 @@ pub enum Error {
         /// What the last attempt said.
         source: std::io::Error,
     },
+    /// Another dockline of the same instance owns it.
+    #[error(
+        "another dockline of this instance owns the tunnel ({0}); stop that one, or use another --instance"
+    )]
+    Owned(String),
     /// No randomness for the secret.
     #[error("get random bytes from the system")]
     Random(#[source] getrandom::Error),

@@ -19,7 +19,7 @@ use crate::core::id::Instance;
 use crate::core::label::{Match, Selector};
 use crate::dns::ForwardPolicy;
 use crate::docker::watcher::Pace;
-use crate::gateway::{Password, Upstream};
+use crate::gateway::{Interceptor, Password, Upstream};
 use crate::service::Service;
 use crate::signal;
 
@@ -86,6 +86,12 @@ pub(super) struct Flags {
         value_name = "PASSWORD"
     )]
     gateway_password: Option<String>,
+    /// The interceptor, an HTTP proxy, that gets what containers send by the tunnel's entry
+    #[arg(long, env = "DOCKLINE_INTERCEPTOR", value_name = "HOST:PORT")]
+    interceptor: Option<String>,
+    /// Let containers that are on internal networks alone get out by the tunnel's entry
+    #[arg(long, env = "DOCKLINE_INTERNAL_EGRESS")]
+    internal_egress: bool,
     /// Proxy for what goes out [default: from the environment, as curl reads it]
     #[arg(
         long,
@@ -199,6 +205,8 @@ pub(super) fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
         ca: flags.ca.as_deref().map(certificates).transpose()?,
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
+        interceptor: interceptor(flags.interceptor.as_deref())?,
+        internal_egress: flags.internal_egress,
         tunnel_image: flags.tunnel_image,
         runtime_dir: places.into_iter().next().unwrap_or_default(),
         selector: Selector {
@@ -288,6 +296,11 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
         None => Upstream::from_environment(),
     };
     upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
+}
+
+fn interceptor(text: Option<&str>) -> Result<Option<Interceptor>, Failure> {
+    let interceptor = text.map(Interceptor::at).transpose();
+    interceptor.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--interceptor")))
 }
 
 pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {

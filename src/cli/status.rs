@@ -81,6 +81,7 @@ fn describe(status: &Status) -> String {
         ("gateway", format!("{} (SOCKS5 and HTTP)", status.gateway)),
         ("dns", status.dns.clone()),
         ("http", status.http.clone()),
+        ("intercept", interceptor(status)),
         ("tunnel", tunnel(&status.tunnel)),
     ];
     rows.extend(
@@ -111,6 +112,21 @@ fn ambiguous(found: &AmbiguousName) -> String {
         "* {name} means different containers on {}: say {name}.NETWORK, such as {name}.{first}, or --from CONTAINER",
         networks.join(", ")
     )
+}
+
+/// What becomes of what containers send.
+fn interceptor(status: &Status) -> String {
+    let link = &status.tunnel.link;
+    let to = match &status.interceptor {
+        None => "no interceptor: what containers send by the entry goes on as it came".to_owned(),
+        Some(interceptor) if interceptor.reachable => interceptor.address.clone(),
+        Some(interceptor) => format!("{} does not answer", interceptor.address),
+    };
+    match (&link.owner, status.intercepting) {
+        (Some(owner), _) => format!("{to} · another dockline owns the tunnel ({owner})"),
+        (None, false) => format!("{to} · paused"),
+        (None, true) => format!("{to} · link {}", link.state),
+    }
 }
 
 /// How it is, and where; its home, where it always is, is left out.
@@ -176,9 +192,10 @@ mod tests {
     fn ambiguous_names_are_marked_and_explained() {
         let status = serde_json::json!({
             "instance": "default", "version": "0", "ready": true, "api_socket": null, "dns": "", "gateway": "",
-            "http": "", "control": "", "interceptor": null,
+            "http": "", "control": "", "interceptor": null, "intercepting": true,
             "engine": { "endpoint": "", "version": null, "api_version": null, "connected": true, "problem": null },
-            "tunnel": { "state": "running", "name": "", "networks": [], "kept_off": [] },
+            "tunnel": { "state": "running", "name": "", "networks": [], "kept_off": [],
+                        "link": { "state": "up", "owner": null } },
             "map": { "generation": 1, "resyncs": 1, "names": 2 },
             "ambiguous": [{ "name": "api", "networks": ["blog", "shop"] }],
             "containers": [{

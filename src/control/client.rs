@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -49,7 +49,21 @@ pub async fn get<T: DeserializeOwned>(
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<T, Error> {
-    match tokio::time::timeout(DEADLINE, ask(socket, path, query)).await {
+    ask_within(socket, Method::GET, path, query).await
+}
+
+/// Tells the service that listens on `socket` to do something.
+pub async fn post<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
+    ask_within(socket, Method::POST, path, &[]).await
+}
+
+async fn ask_within<T: DeserializeOwned>(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<T, Error> {
+    match tokio::time::timeout(DEADLINE, ask(socket, method, path, query)).await {
         Ok(answer) => answer,
         Err(_) => Err(broken(format!("no answer within {DEADLINE:?}"))),
     }
@@ -57,6 +71,7 @@ pub async fn get<T: DeserializeOwned>(
 
 async fn ask<T: DeserializeOwned>(
     socket: &Path,
+    method: Method,
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<T, Error> {
@@ -72,7 +87,9 @@ async fn ask<T: DeserializeOwned>(
         .await
         .map_err(broken)?;
     let query = serde_urlencoded::to_string(query).map_err(broken)?;
-    let request = Request::get(format!("{path}?{query}"))
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{path}?{query}"))
         .header("host", "localhost")
         .body(Empty::<&[u8]>::new())
         .map_err(broken)?;

@@ -15,18 +15,19 @@ use tokio::sync::watch;
 
 pub(super) use self::answers::{resolution, route};
 use self::shape::{
-    AmbiguousName, ContainerReport, EndpointReport, Engine, KeptOff, MapReport, Status, Tunnel,
-    TunnelNetwork,
+    AmbiguousName, ContainerReport, EndpointReport, Engine, Interceptor, KeptOff, Link, MapReport,
+    Status, Tunnel, TunnelNetwork,
 };
 use crate::core::engine_state::EngineState;
 use crate::core::id::Instance;
 use crate::core::inventory::{Container, Known};
 use crate::core::label;
+use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
 use crate::core::resolve::{self, Answer, RecordType};
 use crate::core::route::{OwnAddresses, Resolvers};
-use crate::core::tunnel_state::{Stage, TunnelState};
+use crate::core::tunnel_state::{ENTRY_PORT, Stage, TunnelState};
 
 /// Where the service listens.
 #[derive(Clone, Debug)]
@@ -81,6 +82,14 @@ pub struct Sources {
     pub engine: watch::Receiver<EngineState>,
     /// From the tunnel's driver.
     pub tunnel: watch::Receiver<TunnelState>,
+    /// From the link.
+    pub link: watch::Receiver<LinkState>,
+    /// To the link: whether callers of the entry are to come here.
+    pub intercepting: watch::Sender<bool>,
+    /// Whether containers on internal networks may get out.
+    pub internal_egress: bool,
+    /// The interceptor's address, and from the gateway: whether it answers.
+    pub interceptor: Option<(String, watch::Receiver<Option<bool>>)>,
     /// To the DNS forwarder.
     pub forward: Forward,
 }
@@ -106,7 +115,8 @@ impl Sources {
             gateway: self.addresses.gateway.to_string(),
             http: self.addresses.http.to_string(),
             control: format!("unix://{}", self.addresses.control.display()),
-            interceptor: None,
+            interceptor: self.interceptor(),
+            intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),
             containers: by_name(map.watched_containers().map(|k| container(&map, k)), |c| {
                 &c.name
@@ -124,6 +134,28 @@ impl Sources {
                 connected: engine.connected,
                 problem: engine.problem,
             },
+        }
+    }
+
+    fn interceptor(&self) -> Option<Interceptor> {
+        let (address, reachable) = self.interceptor.as_ref()?;
+        Some(Interceptor {
+            kind: "external".to_owned(),
+            address: address.clone(),
+            reachable: reachable.borrow().unwrap_or_default(),
+        })
+    }
+
+    /// As containers write it.
+    fn entry(&self) -> String {
+        format!("http://{}:{ENTRY_PORT}", self.instance.tunnel_name())
+    }
+
+    fn link(&self) -> Link {
+        let link = self.link.borrow();
+        Link {
+            state: link.as_str().to_owned(),
+            owner: link.other_owner().map(str::to_owned),
         }
     }
 
@@ -161,7 +193,8 @@ impl Sources {
                 .socks
                 .filter(|_| state.stage == Stage::Running)
                 .map(|s| s.address.to_string()),
-            entry: None,
+            entry: (state.stage == Stage::Running).then(|| self.entry()),
+            link: self.link(),
             home: Some(self.instance.home_name()),
             networks: by_name(endpoints.iter().filter_map(network), |n| &n.name),
             problem: state.problem,

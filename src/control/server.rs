@@ -17,7 +17,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -76,21 +76,26 @@ impl Control {
 
     /// Serves until told to stop, then removes the socket.
     pub async fn run(self, sources: Sources, stop: CancellationToken) -> io::Result<()> {
-        let api = Router::new()
+        let served = Served {
+            sources: Arc::new(sources),
+            stop: stop.clone(),
+        };
+        let public = Router::new()
             .route("/v1/status", get(handlers::status))
             .route("/v1/resolve", get(handlers::resolve))
             .route("/v1/route", get(handlers::route))
             .route("/v1/events", get(handlers::events))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(handlers::readyz))
-            .fallback(handlers::unknown_path)
-            .with_state(Served {
-                sources: Arc::new(sources),
-                stop: stop.clone(),
-            });
-        let guarded = api.clone().layer(middleware::from_fn(refuse_strangers));
-        let tcp = listen::serve(self.tcp, guarded, &stop);
-        let socket = listen::serve(self.socket, api, &stop);
+            .fallback(handlers::unknown_path);
+        // What changes anything is the owner's alone.
+        let private = public
+            .clone()
+            .route("/v1/pause", post(handlers::pause))
+            .route("/v1/resume", post(handlers::resume));
+        let guarded = public.layer(middleware::from_fn(refuse_strangers));
+        let tcp = listen::serve(self.tcp, guarded.with_state(served.clone()), &stop);
+        let socket = listen::serve(self.socket, private.with_state(served), &stop);
         tokio::join!(tcp, socket);
         std::fs::remove_file(&self.path)
     }

@@ -50,6 +50,8 @@ pub enum Scope {
     Merged,
     /// From inside a container.
     Container(ContainerId),
+    /// From a network, by somebody there who is not known.
+    Network(NetworkId),
 }
 
 /// What is asked for by whoever wants to connect.
@@ -227,6 +229,7 @@ fn walk(
     match scope {
         Scope::Merged => merged::walk(map, name, wanted, visitor),
         Scope::Container(id) => scoped::walk(map, id, name, wanted, visitor),
+        Scope::Network(id) => scoped::walk_network(map, id, name, visitor),
     }
 }
 

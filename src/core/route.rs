@@ -158,6 +158,8 @@ pub struct ThisHost<'a> {
     pub own: &'a OwnAddresses,
     /// Whether the engine's machine is known to be this one.
     pub has_engine: bool,
+    /// Whether containers on internal networks alone may get out all the same (`--internal-egress`).
+    pub internal_egress: bool,
 }
 
 /// The scope and the destination in it that are meant, if the name [says](resolve::narrow) from where it is seen.

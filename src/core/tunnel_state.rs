@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::id::{ContainerId, NetworkId};
+use super::wire::Key;
+
+/// The port of the entry, on every network that the tunnel is on.
+pub const ENTRY_PORT: u16 = 8790;
 
 /// Where the tunnel stands. The words are promised to users (`tunnel.state` of `status`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +51,14 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The bytes that the digits stand for, as the key of the link's proofs. Nothing if they are not a key's.
+    pub fn key(&self) -> Option<Key> {
+        let digits = self.0.as_bytes().chunks_exact(2);
+        let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let key: Option<Vec<u8>> = digits.map(pair).collect();
+        key?.try_into().ok()
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -82,4 +94,25 @@ pub struct TunnelState {
     pub problem: Option<String>,
     /// Wanted networks that the engine would not let it join, and the engine's words.
     pub refused: BTreeMap<NetworkId, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_what_64_digits_say() {
+        let digits: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let key = Secret::new(&digits).key().unwrap();
+        assert_eq!(key[..3], [0, 1, 2]);
+        for wrong in [
+            "",
+            "00",
+            &digits[2..],
+            &digits.replace('f', "g"),
+            &"ü".repeat(32),
+        ] {
+            assert_eq!(Secret::new(wrong).key(), None, "{wrong}");
+        }
+    }
 }

@@ -44,6 +44,7 @@ impl Handler {
         let here = || ThisHost {
             own: &self.view.own,
             has_engine: self.view.tunnel.borrow().engine_is_here,
+            internal_egress: self.view.internal_egress,
         };
         ask_map(&map, query, here).map(|answer| Reply::from_map(&answer, query.name()))
     }

@@ -54,7 +54,12 @@ impl Service {
         let mut running = JoinSet::new();
         let (_, tunnel) = watch::channel(TunnelState::default());
         let own = [address].into();
-        let view = View { map, tunnel, own };
+        let view = View {
+            map,
+            tunnel,
+            own,
+            internal_egress: false,
+        };
         running.spawn(dns.run(view, forwarder, stop.clone()));
         Self {
             address,

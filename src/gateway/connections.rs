@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use dashmap::DashMap;
 
+use super::interceptor::Called;
 use crate::core::route::Destination;
 
 /// A connection that the gateway holds open.
@@ -16,7 +17,7 @@ pub struct Connection {
     pub client: SocketAddr,
     /// Where it was to go.
     pub destination: Destination,
-    /// Which way it went: `tunnel`, `host` or `direct`.
+    /// Which way it went: `tunnel`, `host`, `direct` or `interceptor`.
     pub via: &'static str,
     /// When it was opened.
     pub since: SystemTime,
@@ -69,6 +70,7 @@ impl Connections {
         Entry {
             table: Arc::clone(&self.0),
             id,
+            _called: None,
         }
     }
 }
@@ -78,6 +80,16 @@ impl Connections {
 pub(super) struct Entry {
     table: Arc<Table>,
     id: u64,
+    /// Where it is one to the interceptor.
+    _called: Option<Called>,
+}
+
+impl Entry {
+    /// Keeps `called` for as long as itself.
+    pub(super) fn with(mut self, called: Called) -> Self {
+        self._called = Some(called);
+        self
+    }
 }
 
 impl Drop for Entry {

@@ -4,6 +4,8 @@
 //! address that it resolves to.
 
 mod direct;
+mod onward;
+mod outside;
 mod socks_client;
 mod tunnel;
 mod upstream;
@@ -19,7 +21,9 @@ use tokio::time::timeout;
 use tracing::debug;
 
 pub(super) use direct::Resolver;
+pub(super) use outside::Outside;
 pub(super) use tunnel::connect as into_networks;
+pub(super) use upstream::leads_back;
 pub use upstream::{Upstream, UpstreamError};
 pub use world::AskServers;
 
@@ -106,6 +110,9 @@ pub(super) struct Dialler {
     pub(super) ask_servers: AskServers,
     pub(super) deadlines: Deadlines,
     pub(super) connections: Connections,
+    /// Whether containers on internal networks may get out.
+    pub(super) internal_egress: bool,
+    pub(super) outside: Outside,
 }
 
 type Opened = (TcpStream, Bytes, Way);
@@ -158,6 +165,7 @@ impl Dialler {
         ThisHost {
             own: &self.own,
             has_engine: self.view.tunnel.borrow().engine_is_here,
+            internal_egress: self.internal_egress,
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use dashmap::DashSet;
 use tracing::{debug, warn};
 
-use crate::core::inventory::Known;
+use super::interceptor::Callers;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 
@@ -22,6 +22,8 @@ const LONGEST: usize = 255;
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     warned: DashSet<String>,
+    /// Our connections to the interceptor.
+    pub(super) callers: Callers,
 }
 
 impl Hints {
@@ -30,11 +32,26 @@ impl Hints {
         let Some(hint) = hint.map(str::trim).filter(|h| !h.is_empty()) else {
             return Scope::Merged;
         };
-        if let Some(known) = find(map, hint) {
-            return Scope::Container(known.container.id.clone());
+        if let Some(scope) = self.find(map, hint) {
+            return scope;
         }
         self.warn(hint);
         Scope::Merged
+    }
+
+    /// The scope that a hint means: by the address and port from which the interceptor saw its client, which is ours where
+    /// we handed a caller on to it, or by any reference.
+    fn find(&self, map: &NetworkMap, hint: &str) -> Option<Scope> {
+        let address = hint.parse::<SocketAddr>();
+        let handed_on = address.as_ref().ok().and_then(|a| self.callers.scope(*a));
+        handed_on.or_else(|| {
+            let known = match (address, hint.parse::<IpAddr>()) {
+                (Ok(address), _) => map.container_at(address.ip().to_canonical()),
+                (_, Ok(address)) => map.container_at(address.to_canonical()),
+                _ => map.find_container(hint),
+            };
+            known.map(|known| Scope::Container(known.container.id.clone()))
+        })
     }
 
     fn warn(&self, hint: &str) {
@@ -48,21 +65,6 @@ impl Hints {
             debug!(?hint, "unknown client hint");
         }
     }
-}
-
-/// The container that a hint means: by the address and port from which the interceptor saw its client, or by any
-/// reference.
-///
-/// The link will ask its table of own outgoing sockets here, before the map: what it hands on to the interceptor
-/// comes from an address of this host, not of the container.
-fn find<'a>(map: &'a NetworkMap, hint: &str) -> Option<&'a Known> {
-    if let Ok(address) = hint.parse::<SocketAddr>() {
-        return map.container_at(address.ip().to_canonical());
-    }
-    if let Ok(address) = hint.parse::<IpAddr>() {
-        return map.container_at(address.to_canonical());
-    }
-    map.find_container(hint)
 }
 
 #[cfg(test)]

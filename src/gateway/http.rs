@@ -6,6 +6,7 @@
 mod credentials;
 mod forward;
 mod headers;
+mod intercept;
 mod origin;
 mod reply;
 
@@ -26,6 +27,8 @@ use tracing::{debug, trace};
 use super::Shared;
 use super::connections::Entry;
 use super::dial::{Call, Dialled};
+use crate::core::caller::Caller;
+use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host};
 use crate::relay::{End, relay};
 use origin::Origin;
@@ -37,8 +40,18 @@ pub(super) const BUFFER: usize = 64 * 1024;
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    talk(stream, peer, None, shared).await;
+}
+
+/// Serves one caller of the entry to the end, who is known: no hint counts.
+pub(super) async fn serve_caller(stream: TcpStream, caller: Caller, shared: Arc<Shared>) {
+    talk(stream, caller.address, Some(caller.scope), shared).await;
+}
+
+async fn talk(stream: TcpStream, peer: SocketAddr, caller: Option<Scope>, shared: Arc<Shared>) {
     let conversation = Arc::new(Conversation {
         peer,
+        caller,
         shared,
         kept: Mutex::default(),
     });
@@ -81,6 +94,8 @@ async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
 /// What is known of one client connection from request to request.
 struct Conversation {
     peer: SocketAddr,
+    /// Whose it is, if a caller's of the entry: those are handed on to the interceptor.
+    caller: Option<Scope>,
     shared: Arc<Shared>,
     /// Requests of one connection come one at a time, so nobody ever waits for this.
     kept: Mutex<Kept>,
@@ -115,6 +130,9 @@ impl Conversation {
         if request.uri().authority().is_none() {
             return Err(Refusal::not_a_server());
         }
+        if self.caller.is_some() {
+            return Ok(None);
+        }
         let given = credentials::of(request.headers());
         if let Some(password) = &self.shared.password {
             let known = given
@@ -130,7 +148,10 @@ impl Conversation {
     fn call(&self, hint: Option<&str>, destination: Destination, plain_http: bool) -> Call {
         Call {
             client: self.peer,
-            scope: self.shared.scope(hint),
+            scope: match &self.caller {
+                Some(scope) => scope.clone(),
+                None => self.shared.scope(hint),
+            },
             destination,
             plain_http,
         }
@@ -150,9 +171,12 @@ impl Conversation {
         });
         let destination = destination.ok_or_else(Refusal::no_port)?;
         let call = self.call(hint.as_deref(), destination.clone(), false);
+        let failed = |error| Refusal::failed(&destination, &error);
+        if let Some(onward) = self.onward(&call).await.map_err(failed)? {
+            return self.connect_onward(onward, &call, request).await;
+        }
         let dialled = self.shared.dialler.dial(call).await;
-        let Dialled { end, entry, .. } =
-            dialled.map_err(|error| Refusal::failed(&destination, &error))?;
+        let Dialled { end, entry, .. } = dialled.map_err(failed)?;
         self.kept().handover = Some(Handover {
             client: hyper::upgrade::on(&mut request),
             far: Far::Open(end),

@@ -1,6 +1,7 @@
 //! A real gateway on loopback, with a made-up map and a made-up tunnel.
 
 mod bounds;
+mod callers;
 mod connect;
 mod forward;
 mod join;

@@ -3,33 +3,21 @@
 //! One that will not start, or was made by another version, is made anew, never repaired.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::home::{self, Home};
-use super::{Asked, Error, SOCKS_PORT, probe};
+use super::probe::{Made, Met, answer, owner_of};
+use super::{Asked, Error, SOCKS_PORT};
 use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::label::{INSTANCE, ROLE, ROLE_DATA, ROLE_TUNNEL};
 use crate::core::tunnel_state::{Secret, SocksAccess};
 use crate::docker::client::{TunnelFacts, TunnelSpec};
 use crate::docker::{self, Client};
 
-const SECRET: &str = "DOCKLINE_SECRET";
-const HOME: &str = "DOCKLINE_HOME";
-/// From start to an answer: milliseconds on a quiet machine.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const SECRET: &str = "DOCKLINE_SECRET";
+pub(super) const HOME: &str = "DOCKLINE_HOME";
+const NAME: &str = "DOCKLINE_NAME";
 /// Seconds that the tunnel may take to stop by itself, as its program does.
 const STOP_GRACE: i32 = 4;
-/// How long a home address that refuses is tried before the published port is: it refuses while the program starts.
-const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
-
-/// When the container was made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Made {
-    Before,
-    Now,
-}
 
 /// A tunnel that answers.
 #[derive(Debug)]
@@ -38,6 +26,8 @@ pub(super) struct Tunnel {
     pub(super) image: String,
     pub(super) home: NetworkId,
     pub(super) socks: SocksAccess,
+    /// Who owned it when it answered, if anybody did.
+    pub(super) owner: Option<String>,
     /// Whether the engine's machine is this one.
     pub(super) engine_is_here: bool,
     pub(super) loss: Option<String>,
@@ -58,24 +48,34 @@ pub(super) async fn ensure(
             Made::Now,
         ),
     };
-    let direct = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
-    match answer(direct, &secret, made).await {
-        Ok(here) => {
-            let engine_is_here = here.ip() == home.gateway;
-            let mut tunnel = up(id, image, home, direct, secret);
+    let address = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
+    let direct = SocksAccess { address, secret };
+    match answer(&direct, made).await {
+        Ok(met) => {
+            let engine_is_here = met.here.ip() == home.gateway;
+            let mut tunnel = up(id, image, home, direct, met);
             tunnel.engine_is_here = engine_is_here;
             Ok(tunnel)
         }
-        Err(error) => publish(client, instance, image, home, direct, error).await,
+        Err(error) => publish(client, instance, image, home, address, error).await,
     }
 }
 
-fn up(id: ContainerId, image: &str, home: Home, address: SocketAddr, secret: Secret) -> Tunnel {
+/// Who owns the instance's tunnel, if it runs and anybody does.
+pub(super) async fn owner(client: &Client, instance: &Instance) -> Result<Option<String>, Error> {
+    match inspect(client, &instance.tunnel_name()).await? {
+        Some(facts) => Ok(owner_of(&facts).await),
+        None => Ok(None),
+    }
+}
+
+fn up(id: ContainerId, image: &str, home: Home, socks: SocksAccess, met: Met) -> Tunnel {
     Tunnel {
         id,
         image: image.to_owned(),
         home: home.id,
-        socks: SocksAccess { address, secret },
+        socks,
+        owner: met.owner,
         engine_is_here: false,
         loss: home.loss,
     }
@@ -111,18 +111,12 @@ async fn publish(
     let (Some(port), Some(secret)) = (published(&facts), facts.environment.get(SECRET)) else {
         return Err(silent(silence));
     };
-    let secret = Secret::new(secret);
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    answer(address, &secret, Made::Before)
-        .await
-        .map_err(silent)?;
-    Ok(up(
-        ContainerId::from(facts.id),
-        image,
-        home,
-        address,
-        secret,
-    ))
+    let access = SocksAccess {
+        address: SocketAddr::from(([127, 0, 0, 1], port)),
+        secret: Secret::new(secret),
+    };
+    let met = answer(&access, Made::Before).await.map_err(silent)?;
+    Ok(up(ContainerId::from(facts.id), image, home, access, met))
 }
 
 /// Removes the tunnel and its home, and what a bring-up that was cut short left of them.
@@ -202,6 +196,12 @@ async fn adopt(
             }
         }
     }
+    if facts.running
+        && at_home
+        && let Some(owner) = owner_of(&facts).await
+    {
+        return Err(Error::Owned(owner));
+    }
     tracing::info!(
         container = id.short(),
         "tunnel cannot be used any more; making a new one"
@@ -231,6 +231,7 @@ async fn create(
         environment: vec![
             format!("{SECRET}={}", secret.expose()),
             format!("{HOME}={}", home.listed()),
+            format!("{NAME}={}", instance.tunnel_name()),
         ],
         home: instance.home_name(),
         addresses: home.addresses.clone(),
@@ -266,27 +267,4 @@ fn random_secret() -> Result<Secret, Error> {
             hex
         });
     Ok(Secret::new(&hex))
-}
-
-/// Waits until the tunnel answers: it refuses while its program starts, and on a busy machine it may be slow. One that
-/// was just made is given up sooner, because making it anew interrupts nobody.
-async fn answer(address: SocketAddr, secret: &Secret, made: Made) -> std::io::Result<SocketAddr> {
-    let give_up = Instant::now() + ANSWER_DEADLINE;
-    loop {
-        let error = match probe::probe(address, secret).await {
-            Ok(here) => return Ok(here),
-            Err(error) => error,
-        };
-        let again = match error.kind() {
-            std::io::ErrorKind::ConnectionRefused
-            | std::io::ErrorKind::ConnectionReset
-            | std::io::ErrorKind::UnexpectedEof => true,
-            std::io::ErrorKind::TimedOut => made == Made::Before,
-            _ => false,
-        };
-        if !again || Instant::now() >= give_up {
-            return Err(error);
-        }
-        tokio::time::sleep(REFUSAL_PAUSE).await;
-    }
 }

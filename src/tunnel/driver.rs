@@ -39,6 +39,8 @@ pub struct Driver {
     pub client: Client,
     /// Whose tunnel it is.
     pub instance: Instance,
+    /// Who we are, as the link says it to the tunnel.
+    pub owner: String,
     /// An image to use instead of the built-in one.
     pub image: Option<String>,
     /// From the watcher: what kind of machine the engine is on.
@@ -135,7 +137,11 @@ impl Driver {
         // First, because without it there is no use for the rest.
         let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
         let home = home::ensure(&self.client, &self.instance).await?;
-        container::ensure(&self.client, &self.instance, &image, home).await
+        let tunnel = container::ensure(&self.client, &self.instance, &image, home).await?;
+        match tunnel.owner {
+            Some(other) if other != self.owner => Err(Error::Owned(other)),
+            _ => Ok(tunnel),
+        }
     }
 
     /// Joins and leaves until the tunnel is gone, or not the same any more: started anew it may answer elsewhere.
@@ -181,6 +187,10 @@ impl Driver {
     /// Leaves every network that no injected container needs; removes tunnel and home if none ever will. Asks the
     /// engine, not the map: what a bring-up left half-way is to go, too.
     async fn farewell(&self) -> Result<Option<Leftover>, Error> {
+        let owner = container::owner(&self.client, &self.instance).await?;
+        if owner.is_some_and(|owner| owner != self.owner) {
+            return Ok(None);
+        }
         let own = format!("{}={}", label::INSTANCE, self.instance);
         let injected = self.client.labelled_containers(&[&own, label::UNDO]).await;
         let injected = injected.asked("list containers")?.len();

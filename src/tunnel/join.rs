@@ -4,19 +4,25 @@ use std::collections::BTreeSet;
 
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::Network;
-use crate::core::membership::attachments;
+use crate::core::membership::{Attachment, attachments};
 use crate::docker::{Client, Error};
 
 /// Somebody may take the same address at the same time; more often than this it is something else.
 const ATTEMPTS: usize = 3;
 
 /// Joins the tunnel to a network, at addresses that nobody is likely to ask for.
+///
+/// Where the network leads out, it gets another alias beside its name, by which its entry knows that without dockline
+/// (`tunnel-image/src/plain.rs`).
 pub(super) async fn join(
     client: &Client,
     tunnel: &ContainerId,
-    alias: &str,
+    name: &str,
     network: &Network,
 ) -> Result<(), Error> {
+    let open = (!network.internal).then(|| format!("open.{name}"));
+    let aliases: Vec<_> = open.into_iter().chain([name.to_owned()]).collect();
+    let aliases = |way: &Attachment| if way.named { &aliases[..] } else { &[] };
     let id = &network.id;
     let mut taken = BTreeSet::new();
     if attachments(network, &taken).len() > 1 {
@@ -25,9 +31,7 @@ pub(super) async fn join(
     for _ in 0..ATTEMPTS {
         let mut last = Ok(());
         for way in attachments(network, &taken) {
-            last = client
-                .connect(id, tunnel, way.named.then_some(alias), &way)
-                .await;
+            last = client.connect(id, tunnel, aliases(&way), &way).await;
             match &last {
                 Err(error) if error.is_already_connected() => return Ok(()),
                 Err(error) if error.is_address_taken() => {
@@ -43,9 +47,7 @@ pub(super) async fn join(
         }
     }
     let plain = attachments(network, &taken).pop().unwrap_or_default();
-    client
-        .connect(id, tunnel, plain.named.then_some(alias), &plain)
-        .await
+    client.connect(id, tunnel, aliases(&plain), &plain).await
 }
 
 /// Takes the tunnel off a network; to be off already is fine.

@@ -1,67 +1,84 @@
-//! Finds out whether an address really is our tunnel, without telling it the password.
-//!
-//! A connection alone proves nothing: the home address of a remote engine may be a local container's. So both
-//! sides prove that they know the secret (SOCKS method 0x81 of `tunnel-image/src/auth.rs`).
+//! Finds out whether an address really is our tunnel, and who owns it, without telling it the password.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
-use crate::core::tunnel_state::Secret;
+use super::SOCKS_PORT;
+use super::container::{HOME, SECRET};
+use crate::core::tunnel_state::{Secret, SocksAccess};
+use crate::core::wire::Message;
+use crate::docker::client::TunnelFacts;
+use crate::link::hello;
 
-/// A tunnel on this machine answers within a millisecond; a firewall that drops packets never does.
-const DEADLINE: Duration = Duration::from_secs(1);
-const SOCKS_VERSION: u8 = 5;
-const METHOD_MUTUAL: u8 = 0x81;
-const MUTUAL_VERSION: u8 = 1;
-const SERVER_PROOF: &[u8] = b"dockline tunnel v1 server";
+/// From start to an answer: milliseconds on a quiet machine.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a home address that refuses is tried before the published port is: it refuses while the program starts.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Succeeds if the tunnel with that secret answers at `address`; with the address by which this host got there.
-pub(super) async fn probe(address: SocketAddr, secret: &Secret) -> io::Result<SocketAddr> {
-    match tokio::time::timeout(DEADLINE, handshake(address, secret)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
+/// When a tunnel's container was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    Before,
+    Now,
+}
+
+/// A tunnel that answered.
+#[derive(Debug)]
+pub(super) struct Met {
+    /// The address by which this host got there.
+    pub(super) here: SocketAddr,
+    /// Who owns it, if anybody does.
+    pub(super) owner: Option<String>,
+}
+
+/// Succeeds if the tunnel with that secret answers there.
+async fn probe(access: &SocksAccess) -> io::Result<Met> {
+    let (stream, answer) = hello::open(access, &Message::Probe).await?;
+    let owner = match answer {
+        Message::Granted { owner, .. } => owner,
+        _ => None,
+    };
+    let here = stream.local_addr()?;
+    Ok(Met { here, owner })
+}
+
+/// Waits until the tunnel answers: it refuses while its program starts, and on a busy machine it may be slow. One that
+/// was just made is given up sooner, because making it anew interrupts nobody.
+pub(super) async fn answer(access: &SocksAccess, made: Made) -> io::Result<Met> {
+    let give_up = Instant::now() + ANSWER_DEADLINE;
+    loop {
+        let error = match probe(access).await {
+            Ok(met) => return Ok(met),
+            Err(error) => error,
+        };
+        let again = match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof => true,
+            io::ErrorKind::TimedOut => made == Made::Before,
+            _ => false,
+        };
+        if !again || Instant::now() >= give_up {
+            return Err(error);
+        }
+        sleep(REFUSAL_PAUSE).await;
     }
 }
 
-async fn handshake(address: SocketAddr, secret: &Secret) -> io::Result<SocketAddr> {
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-    let mut stream = TcpStream::connect(address).await?;
-    let mut hello = vec![SOCKS_VERSION, 1, METHOD_MUTUAL, MUTUAL_VERSION];
-    hello.extend(nonce);
-    stream.write_all(&hello).await?;
-    let mut chosen = [0; 2];
-    stream.read_exact(&mut chosen).await?;
-    if chosen != [SOCKS_VERSION, METHOD_MUTUAL] {
-        return Err(stranger());
-    }
-    let mut reply = [0; 64];
-    stream.read_exact(&mut reply).await?;
-    let (server_nonce, proof) = reply.split_at(32);
-    let mut mac = keyed(secret)?;
-    mac.update(SERVER_PROOF);
-    mac.update(&nonce);
-    mac.update(server_nonce);
-    mac.verify_slice(proof).map_err(|_| stranger())?;
-    stream.local_addr()
-}
-
-fn keyed(secret: &Secret) -> io::Result<Hmac<Sha256>> {
-    let digits = secret.expose().as_bytes();
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let key: Option<Vec<u8>> = digits.chunks(2).map(pair).collect();
-    let key = key.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "the secret is not hexadecimal")
-    })?;
-    Hmac::new_from_slice(&key).map_err(io::Error::other)
-}
-
-fn stranger() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "something else answers there")
+/// Who owns the tunnel in that container. One that does not answer is nobody's.
+pub(super) async fn owner_of(facts: &TunnelFacts) -> Option<String> {
+    let published = facts.published.get(&format!("{SOCKS_PORT}/tcp"));
+    let address = match published {
+        Some(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
+        None => {
+            let home = facts.environment.get(HOME)?.split(',').next()?;
+            SocketAddr::new(home.parse().ok()?, SOCKS_PORT)
+        }
+    };
+    let secret = Secret::new(facts.environment.get(SECRET)?);
+    let met = probe(&SocksAccess { address, secret }).await;
+    met.ok()?.owner
 }

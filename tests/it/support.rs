@@ -268,6 +268,8 @@ impl Running {
             gateway_password: None,
             upstream: Upstream::default(),
             http: anywhere,
+            interceptor: None,
+            internal_egress: false,
             api_socket: None,
             api_tcp: None,
             ca: None,

@@ -11,6 +11,9 @@ use crate::secret::Secret;
 /// The port of SOCKS unless `DOCKLINE_SOCKS_PORT` says otherwise.
 pub const SOCKS_PORT: u16 = 1080;
 
+/// The port of the entry unless `DOCKLINE_ENTRY_PORT` says otherwise.
+pub const ENTRY_PORT: u16 = 8790;
+
 /// The settings of one tunnel.
 #[derive(Debug)]
 pub struct Config {
@@ -18,8 +21,12 @@ pub struct Config {
     pub secret: Secret,
     /// `DOCKLINE_HOME`: the container's addresses on the home network, the only ones beside loopback that SOCKS listens on.
     pub home: Vec<IpAddr>,
+    /// `DOCKLINE_NAME`: the tunnel's name, its alias on every network.
+    pub name: String,
     /// `DOCKLINE_SOCKS_PORT`.
     pub socks_port: u16,
+    /// `DOCKLINE_ENTRY_PORT`.
+    pub entry_port: u16,
 }
 
 impl Config {
@@ -36,17 +43,19 @@ impl Config {
             .split(',')
             .map(|address| home_address(address.trim()))
             .collect::<Result<_, _>>()?;
-        let socks_port = match variable("DOCKLINE_SOCKS_PORT") {
-            Some(port) => parse("DOCKLINE_SOCKS_PORT", &port)?,
-            None => SOCKS_PORT,
+        let port = |name, usual| match variable(name) {
+            Some(port) => match parse(name, &port)? {
+                0 => Err(invalid(name, "must not be 0")),
+                port => Ok(port),
+            },
+            None => Ok(usual),
         };
-        if socks_port == 0 {
-            return Err(invalid("DOCKLINE_SOCKS_PORT", "must not be 0"));
-        }
         Ok(Self {
             secret,
             home,
-            socks_port,
+            name: required("DOCKLINE_NAME")?,
+            socks_port: port("DOCKLINE_SOCKS_PORT", SOCKS_PORT)?,
+            entry_port: port("DOCKLINE_ENTRY_PORT", ENTRY_PORT)?,
         })
     }
 }
@@ -89,6 +98,7 @@ mod tests {
         let read = Config::read(|name| match name {
             "DOCKLINE_SECRET" => Some(secret.clone()),
             "DOCKLINE_HOME" => home.map(str::to_owned),
+            "DOCKLINE_NAME" => Some("dockline-tunnel-default".to_owned()),
             "DOCKLINE_SOCKS_PORT" => port.map(str::to_owned),
             _ => None,
         });
@@ -133,6 +143,25 @@ mod tests {
             let error = check(home, port).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn needs_its_name_and_knows_the_entrys_port() {
+        let read = |missing: &str| {
+            Config::read(|name| match name {
+                _ if name == missing => None,
+                "DOCKLINE_SECRET" => Some(SECRET.repeat(32)),
+                "DOCKLINE_HOME" => Some("::1".to_owned()),
+                "DOCKLINE_NAME" => Some("me".to_owned()),
+                "DOCKLINE_ENTRY_PORT" => Some("81".to_owned()),
+                _ => None,
+            })
+        };
+        let config = read("").unwrap();
+        assert_eq!((config.name.as_str(), config.entry_port), ("me", 81));
+        assert_eq!(read("DOCKLINE_ENTRY_PORT").unwrap().entry_port, 8790);
+        let error = read("DOCKLINE_NAME").unwrap_err().to_string();
+        assert!(error.contains("DOCKLINE_NAME: must be set"), "{error}");
     }
 
     #[test]

@@ -71,7 +71,10 @@ async fn find(name: &str, names: &Names) -> Result<Vec<IpAddr>, Failure> {
 
 /// Tries one after the other. Each gets an equal share of the time left, so that one that swallows packets leaves some for
 /// the rest. If none answers, the first failure tells most: it is about the preferred address.
-async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Failure> {
+pub(crate) async fn connect(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, Failure> {
     let mut first_failure = None;
     for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
         let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);

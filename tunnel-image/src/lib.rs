@@ -1,12 +1,17 @@
-//! The tunnel: a SOCKS5 server inside the container that is joined to every network dockline needs to reach.
+//! The tunnel: the program inside the container that is joined to every network dockline needs to reach.
 //!
-//! It decides nothing about names and routes: dockline asks for a connection and gets it, as any container on those networks
-//! would. It runs as process 1 of an image that holds nothing else, without privileges, and listens on its home address and
-//! loopback only. In reading order:
+//! Two things lead through it. *Into* networks: a SOCKS5 server, by which dockline gets any connection that a container on
+//! those networks could have. *Out of* networks: the entry, an HTTP proxy for the containers there, which hands its callers
+//! on to dockline, or serves them itself where dockline is away. It decides nothing about names and routes but what it has to
+//! without dockline. It runs as process 1 of an image that holds nothing else, without privileges; SOCKS and the link
+//! listen on its home address and loopback only, the entry on every network. In reading order:
 //!
 //! - [`Config`]: the environment, checked
 //! - `listen`: the listeners; `serve`: accepting, within `limits`; `signal`: stopping
-//! - `socks`: one connection; `held`: its answers; `auth` and `secret`: who may; `dial` and `names`: the way to the target
+//! - `socks`: one connection of the home port; `held`: its answers; `auth` and `secret`: who may; `dial` and `names`: the way
+//!   to the target
+//! - `link`: who owns the tunnel, and the streams to it; [`wire`]: what is said on them
+//! - `entry`: one caller; `plain`: the proxy without dockline
 //! - `relay`: the bytes; `tcp`: how every socket is set
 
 use std::fmt;
@@ -15,23 +20,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 mod auth;
 mod config;
 mod dial;
+mod entry;
 mod held;
 mod limits;
+mod link;
 mod listen;
 mod names;
+mod plain;
 mod relay;
 mod secret;
 mod serve;
 mod signal;
 mod socks;
 mod tcp;
+pub mod wire;
 
-pub use config::{Config, SOCKS_PORT};
+pub use config::{Config, ENTRY_PORT, SOCKS_PORT};
 pub use secret::{NotASecret, Secret};
 
 /// For open tunnels after the first signal; Docker kills after ten seconds.
@@ -65,28 +75,70 @@ pub enum Error {
     Signals(#[source] io::Error),
 }
 
-/// Runs the tunnel until SIGTERM or SIGINT, then gives open tunnels three seconds, or until a second signal.
+/// Runs the tunnel until SIGTERM or SIGINT, then gives what is open three seconds, or until a second signal.
 pub async fn run(config: Config) -> Result<(), Error> {
     let mut signals = signal::Signals::catch().map_err(Error::Signals)?;
-    let capacity = limits::connections();
-    let listeners = tokio::select! {
+    let limits = limits::raise();
+    let home = tokio::select! {
         bound = listen::bind(&config.home, config.socks_port) => bound?,
         () = signals.next() => return Ok(()),
     };
+    let entry = listen::bind_entry(config.entry_port)?;
     say(format_args!("{} ready", env!("CARGO_PKG_VERSION")));
 
+    let names = Arc::new(names::Names::from_file("/etc/resolv.conf"));
+    let link = Arc::new(link::Link::new(limits.parked));
+    let plain = Arc::new(plain::Plain {
+        name: config.name,
+        home: config.home,
+        names: Arc::clone(&names),
+        link: Arc::clone(&link),
+    });
+    let callers = Arc::new(entry::Entry {
+        link: Arc::clone(&link),
+        plain,
+    });
     let socks = Arc::new(socks::Socks {
         secret: config.secret,
-        names: names::Names::from_file("/etc/resolv.conf"),
+        names,
+        link: Arc::clone(&link),
     });
-    let mut open = serve::serve(listeners, socks, capacity, signals.next()).await;
-    let all_ended = async { while open.join_next().await.is_some() {} };
+    let serve_client = |stream| {
+        let socks = Arc::clone(&socks);
+        async move { socks.serve(stream).await }
+    };
+    let serve_caller = |stream| {
+        let callers = Arc::clone(&callers);
+        async move { callers.serve(stream).await }
+    };
+    // From the first signal to both loops: dropping it is the news.
+    let (going_tx, going) = watch::channel(());
+    let (mut clients, mut callers, ()) = tokio::join!(
+        serve::serve(home, serve_client, limits.clients, gone(going.clone())),
+        serve::serve(entry, serve_caller, limits.callers, gone(going)),
+        async {
+            signals.next().await;
+            drop(going_tx);
+        },
+    );
+    // An owner is told by its end, and would otherwise be waited for.
+    link.end();
+    let all_ended = async {
+        while clients.join_next().await.is_some() {}
+        while callers.join_next().await.is_some() {}
+    };
     tokio::select! {
         _ = timeout(GRACE, all_ended) => {}
         () = signals.next() => {}
     }
-    open.shutdown().await;
+    clients.shutdown().await;
+    callers.shutdown().await;
     Ok(())
+}
+
+async fn gone(mut going: watch::Receiver<()>) {
+    // Nobody ever sends: what is waited for is the sender's end.
+    let _ = going.changed().await;
 }
 
 /// Writes a line to stderr, the container's log, in one piece. That nobody reads it is no reason to stop.

@@ -1,4 +1,4 @@
-//! How many connections the tunnel may carry, from the limit on open files.
+//! How much the tunnel may carry, from the limit on open files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -6,11 +6,24 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const MOST: u64 = 16_384;
 /// Files that are not connections: standard streams, the runtime's, listeners, name lookups.
 const RESERVED: u64 = 64;
-/// A tunnel is a socket to the client and one to its target.
+/// A tunnel is a socket to the client and one to its target; so is a caller.
 const FILES_EACH: u64 = 2;
+/// The most streams of the link that wait for callers.
+const MOST_PARKED: u64 = 512;
 
-/// Raises the limit on open files as far as the container allows, and answers how many connections fit.
-pub(crate) fn connections() -> usize {
+/// How much there may be at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Clients on the home port.
+    pub(crate) clients: usize,
+    /// Callers at the entry.
+    pub(crate) callers: usize,
+    /// Streams of the link that wait for callers.
+    pub(crate) parked: usize,
+}
+
+/// Raises the limit on open files as far as the container allows, and answers how much fits.
+pub(crate) fn raise() -> Limits {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -23,11 +36,17 @@ pub(crate) fn connections() -> usize {
     fit(files)
 }
 
-/// `None` is no limit.
-fn fit(files: Option<u64>) -> usize {
-    let files = files.unwrap_or(u64::MAX);
-    let connections = (files.saturating_sub(RESERVED) / FILES_EACH).clamp(1, MOST);
-    usize::try_from(connections).unwrap_or(usize::MAX)
+/// `None` is no limit. Clients and callers get half each, so that neither keeps the other out.
+fn fit(files: Option<u64>) -> Limits {
+    let files = files.unwrap_or(u64::MAX).saturating_sub(RESERVED);
+    let parked = (files / 8).clamp(1, MOST_PARKED);
+    let each = ((files - parked.min(files)) / 2 / FILES_EACH).clamp(1, MOST);
+    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        clients: size(each),
+        callers: size(each),
+        parked: size(parked),
+    }
 }
 
 #[cfg(test)]
@@ -35,14 +54,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_room_for_other_files() {
-        for (files, connections) in [
-            (None, 16_384),
-            (Some(1_048_576), 16_384),
-            (Some(1_024), 480),
-            (Some(10), 1),
+    fn what_is_carried_leaves_room_for_other_files() {
+        for (files, each, parked) in [
+            (None, 16_384, 512),
+            (Some(1_048_576), 16_384, 512),
+            (Some(1_024), 210, 120),
+            (Some(10), 1, 1),
         ] {
-            assert_eq!(fit(files), connections, "{files:?}");
+            let limits = Limits {
+                clients: each,
+                callers: each,
+                parked,
+            };
+            assert_eq!(fit(files), limits, "{files:?}");
         }
     }
 }

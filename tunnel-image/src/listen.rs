@@ -1,10 +1,11 @@
-//! Opens the listeners of SOCKS: on the home addresses and on loopback, never on all addresses, since the networks that the
-//! tunnel joins must not reach it. Accepting is left to `serve`.
+//! Opens the listeners: SOCKS on the home addresses and on loopback, never on all addresses, since the networks that the
+//! tunnel joins must not reach it; the entry on all, since they must. Accepting is left to `serve`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{Instant, sleep};
 
@@ -44,6 +45,23 @@ pub(crate) async fn bind(home: &[IpAddr], port: u16) -> Result<Vec<TcpListener>,
     Ok(listeners)
 }
 
+/// Listens for callers on all addresses that the tunnel has or will have, of both families where there are two.
+pub(crate) fn bind_entry(port: u16) -> Result<Vec<TcpListener>, Error> {
+    // One socket of either family, each for its own: which of them the system would let share a port need not be known.
+    let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let bound = bind_now(v4);
+    let mut listeners = vec![bound.map_err(|source| Error::Listen {
+        address: v4,
+        source,
+    })?];
+    match bind_now(v6) {
+        Ok(listener) => listeners.push(listener),
+        Err(error) => say(format_args!("warning: cannot listen on {v6}: {error}")),
+    }
+    Ok(listeners)
+}
+
 /// What cannot be missing first; nothing twice.
 fn in_order(home: &[IpAddr]) -> Vec<IpAddr> {
     let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
@@ -79,6 +97,9 @@ fn bind_now(address: SocketAddr) -> io::Result<TcpListener> {
     };
     // A restarted container must not wait for its predecessor's connections to time out.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
     tcp::tune(&socket)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
@@ -115,8 +136,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_accepted_is_set_as_its_listener() {
-        use rustix::net::sockopt;
-
         let listeners = bind(&[], 0).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();

@@ -12,7 +12,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig, ServerOrderingStrategy};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::Name;
+use hickory_resolver::proto::rr::{Name, RData};
 use hickory_resolver::system_conf::parse_resolv_conf;
 
 /// The name servers that a `resolv.conf` names, at any time.
@@ -41,9 +41,35 @@ impl Names {
         }
     }
 
-    /// The addresses of `name`, IPv4 ones first; not empty.
+    /// The addresses of `name`, IPv4 ones first; not empty. A short name is looked for in the domains that the file names.
     pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
-        let name = spelled_as_given(name)?;
+        self.look_up(spelled_as_given(name)?).await
+    }
+
+    /// The addresses of `name` as it stands, IPv4 ones first; not empty.
+    pub(crate) async fn exactly(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        let mut name = spelled_as_given(name)?;
+        name.set_fqdn(true);
+        self.look_up(name).await
+    }
+
+    /// The names of an address; none if the servers know none.
+    pub(crate) async fn reverse(&self, address: IpAddr) -> Result<Vec<String>, NetError> {
+        let found = match self.resolver()?.reverse_lookup(address).await {
+            Err(NetError::Dns(_)) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let names = found
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::PTR(name) => Some(name.to_utf8()),
+                _ => None,
+            });
+        Ok(names.collect())
+    }
+
+    async fn look_up(&self, name: Name) -> Result<Vec<IpAddr>, NetError> {
         let found = self.resolver()?.lookup_ip(name).await?;
         let addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.is_empty() {

@@ -26,15 +26,15 @@ thread_local! {
     static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST].into_boxed_slice());
 }
 
-/// Relays between two connections, then closes them. Unless both directions ended by themselves, and also when this future is
+/// Relays between two connections, then closes them; `up` and `down` is what was read of client and target before. Unless both directions ended by themselves, and also when this future is
 /// dropped, both peers see a reset: a connection that was cut off must not look like one that is complete.
-pub(crate) async fn tunnel(client: TcpStream, target: TcpStream, early: Vec<u8>) {
+pub(crate) async fn tunnel(client: TcpStream, target: TcpStream, up: Vec<u8>, down: Vec<u8>) {
     let mut ends = Ends {
         client,
         target,
         complete: false,
     };
-    let relayed = relay(&mut ends.client, &mut ends.target, early).await;
+    let relayed = relay(&mut ends.client, &mut ends.target, up, down).await;
     ends.complete = relayed.is_ok();
 }
 
@@ -54,18 +54,18 @@ impl Drop for Ends {
     }
 }
 
-/// Relays between `client` and `target`; `early` is what the client sent before the target was there.
+/// Relays between `client` and `target`; `up` is what the client sent before the target was there, `down` the opposite.
 ///
 /// The end of one direction is passed on as a half-close and the other goes on; the end of the other is left to the caller,
 /// who closes both. An error means that one of the streams is dead: what it had sent before is still delivered, then the
 /// relay ends with that error.
-async fn relay<C, T>(client: &mut C, target: &mut T, early: Vec<u8>) -> io::Result<()>
+async fn relay<C, T>(client: &mut C, target: &mut T, up: Vec<u8>, down: Vec<u8>) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut up = Direction::starting_with(early);
-    let mut down = Direction::starting_with(Vec::new());
+    let mut up = Direction::starting_with(up);
+    let mut down = Direction::starting_with(down);
     poll_fn(|cx| {
         let sent = up.poll(cx, client, target, &down)?;
         let received = down.poll(cx, target, client, &up)?;

@@ -1,26 +1,20 @@
-//! The instance's secret, and what can be proved with it without telling it.
-//!
-//! The text that the proofs cover is part of the protocol between dockline and its tunnel: `src/tunnel/` of the root package
-//! computes the same.
+//! The instance's secret. What can be proved with it without telling it is part of the link's format ([`crate::wire`]).
 
 use std::fmt;
 use std::str::FromStr;
 
 use ctutils::CtEq;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
-/// Bytes in a secret, and in its proofs.
-pub(crate) const LENGTH: usize = 32;
+use crate::wire::Key;
 
-/// What each side adds once to what is proved, so that no proof can be used twice.
-pub(crate) type Nonce = [u8; 32];
+/// Bytes in a secret.
+const LENGTH: usize = 32;
 
 /// What only this tunnel and its dockline know.
 pub struct Secret {
     /// As hexadecimal digits, the way it is given and the form that serves as a password.
     text: String,
-    key: [u8; LENGTH],
+    key: Key,
 }
 
 /// The secret is not 64 hexadecimal digits.
@@ -28,55 +22,15 @@ pub struct Secret {
 #[error("must be {} hexadecimal digits", LENGTH * 2)]
 pub struct NotASecret;
 
-/// Who proves to know the secret.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Prover {
-    Server,
-    Client,
-}
-
-impl Prover {
-    fn context(self) -> &'static [u8] {
-        match self {
-            Self::Server => b"dockline tunnel v1 server",
-            Self::Client => b"dockline tunnel v1 client",
-        }
-    }
-}
-
 impl Secret {
     /// Compares in a time that does not tell how much of `password` is right.
     pub(crate) fn is(&self, password: &str) -> bool {
         self.text.as_bytes().ct_eq(password.as_bytes()).to_bool()
     }
 
-    /// What `prover` sends to show that it knows the secret.
-    pub(crate) fn proof(&self, prover: Prover, client: &Nonce, server: &Nonce) -> [u8; LENGTH] {
-        self.mac(prover, client, server)
-            .finalize()
-            .into_bytes()
-            .into()
-    }
-
-    /// Checks what `prover` sent, in a time that does not tell how much of it is right.
-    pub(crate) fn verifies(
-        &self,
-        proof: &[u8; LENGTH],
-        prover: Prover,
-        client: &Nonce,
-        server: &Nonce,
-    ) -> bool {
-        self.mac(prover, client, server).verify_slice(proof).is_ok()
-    }
-
-    fn mac(&self, prover: Prover, client: &Nonce, server: &Nonce) -> Hmac<Sha256> {
-        // A block is longer than the key, so the key goes in as HMAC's definition has it: padded with zeros.
-        let mut block = [0; 64];
-        block[..LENGTH].copy_from_slice(&self.key);
-        Hmac::<Sha256>::new(&block.into())
-            .chain_update(prover.context())
-            .chain_update(client)
-            .chain_update(server)
+    /// As the key of proofs.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
     }
 }
 
@@ -144,34 +98,11 @@ mod tests {
         }
     }
 
-    /// Computed with another implementation: Python's `hmac.new(bytes(range(32)), …, "sha256")`.
     #[test]
-    fn proofs_are_the_hmac_that_the_protocol_names() {
+    fn the_key_is_what_the_digits_say() {
         let secret: Secret = TEXT.parse().unwrap();
-        let check = |prover, digits: &str| {
-            let expected: Secret = digits.parse().unwrap();
-            let proof = secret.proof(prover, &[0xaa; 32], &[0xbb; 32]);
-            assert_eq!(proof, expected.key);
-        };
-        check(
-            Prover::Server,
-            "feded145dd806970012bef24ca061266d068e351546607831c4542acb27ac349",
-        );
-        check(
-            Prover::Client,
-            "420b9bf4ab4e18674ef6b830439c8769c454dca61b063c16581c1bc24e451202",
-        );
-    }
-
-    #[test]
-    fn a_proof_holds_for_its_prover_and_nonces_only() {
-        let secret: Secret = TEXT.parse().unwrap();
-        let (client, server) = ([1; 32], [2; 32]);
-        let proof = secret.proof(Prover::Client, &client, &server);
-        assert!(secret.verifies(&proof, Prover::Client, &client, &server));
-        assert!(!secret.verifies(&proof, Prover::Server, &client, &server));
-        assert!(!secret.verifies(&proof, Prover::Client, &server, &client));
-        assert!(!secret.verifies(&[0; 32], Prover::Client, &client, &server));
+        let expected: Key = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        assert_eq!(secret.key(), &expected);
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Accepts connections within bounds and owns their tasks. What happens on a connection is left to `socks`.
+//! Accepts connections within bounds and owns their tasks. What happens on a connection is left to `socks` and `entry`.
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,20 +10,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::socks::Socks;
-
 /// After a failed accept: most often no file or memory is left, and trying again at once would only burn the processor.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Accepts until `stop`, at most `capacity` connections at a time; more wait in the kernel's queue.
+/// Accepts until `stop` and serves each client, at most `capacity` at a time; more wait in the kernel's queue.
 ///
 /// Answers the connections that are still open; dropping them ends them.
-pub(crate) async fn serve(
+pub(crate) async fn serve<Served>(
     listeners: Vec<TcpListener>,
-    socks: Arc<Socks>,
+    client: impl Fn(TcpStream) -> Served,
     capacity: usize,
     stop: impl Future<Output = ()>,
-) -> JoinSet<()> {
+) -> JoinSet<()>
+where
+    Served: Future<Output = ()> + Send + 'static,
+{
     let mut open = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -33,9 +33,8 @@ pub(crate) async fn serve(
             () = &mut stop => return open,
             Some(_) = open.join_next() => {}
             accepted = poll_fn(|cx| poll_accept(&listeners, cx)), if open.len() < capacity => match accepted {
-                Ok(client) => {
-                    let socks = Arc::clone(&socks);
-                    open.spawn(async move { socks.serve(client).await });
+                Ok(stream) => {
+                    open.spawn(client(stream));
                 }
                 Err(_) => sleep(BACK_OFF).await,
             },

@@ -1,10 +1,12 @@
-//! One SOCKS5 connection (RFC 1928) from greeting to end: CONNECT to addresses and names, nothing else.
+//! One connection of the home port, from its first byte to its end: the link's, or SOCKS5 (RFC 1928) with CONNECT to
+//! addresses and names, and nothing else.
 //!
 //! Only reading has deadlines here: all answers together are far smaller than the socket's buffer, so that sending one never
-//! waits for the client. Who may is left to `auth`, reaching the target to `dial`, and the bytes to `relay`.
+//! waits for the client. The link is left to `link`; who may to `auth`, reaching the target to `dial`, and the bytes to `relay`.
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fast_socks5::server::{Socks5ServerProtocol, SocksServerError, states};
@@ -12,14 +14,16 @@ use fast_socks5::util::target_addr::TargetAddr;
 use fast_socks5::{ReplyError, Socks5Command};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::auth::authenticate;
 use crate::dial::{Failure, Target, dial};
 use crate::held::Held;
+use crate::link::Link;
 use crate::names::Names;
 use crate::relay::tunnel;
 use crate::secret::Secret;
+use crate::wire::hello::FIRST_BYTE;
 
 /// From accepting to the whole request.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -28,14 +32,15 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Holds any greeting, password and request, so that a client that sends all at once is read at once.
 const HANDSHAKE_BUFFER: usize = 1_024;
 
-type Client = BufReader<Held<TcpStream>>;
+pub(crate) type Client = BufReader<Held<TcpStream>>;
 type Asked<'a> = Socks5ServerProtocol<&'a mut Client, states::CommandRead>;
 
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Socks {
     pub(crate) secret: Secret,
-    pub(crate) names: Names,
+    pub(crate) names: Arc<Names>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// There will be no tunnel: the client has been told why, or is gone.
@@ -50,21 +55,30 @@ impl From<SocksServerError> for Refused {
 impl Socks {
     /// Serves one client to the end.
     pub(crate) async fn serve(&self, client: TcpStream) {
+        let deadline = Instant::now() + HANDSHAKE;
         let mut client = BufReader::with_capacity(HANDSHAKE_BUFFER, Held::new(client));
+        // Read into the buffer, where it stays: who sends all at once is still read at once.
+        match timeout_at(deadline, client.fill_buf()).await {
+            Ok(Ok([FIRST_BYTE, ..])) => {
+                return Box::pin(self.link.serve(client, &self.secret, deadline)).await;
+            }
+            Ok(Ok([_, ..])) => {}
+            Ok(Ok([]) | Err(_)) | Err(_) => return,
+        }
         // Boxed, because it takes far more memory than the relay, which may last for days.
-        let opened = Box::pin(self.open(&mut client)).await;
+        let opened = Box::pin(self.open(&mut client, deadline)).await;
         let Ok(target) = opened else {
             return Box::pin(part(client)).await;
         };
         let early = client.buffer().to_vec();
         if let Ok(client) = client.into_inner().release().await {
-            tunnel(client, target, early).await;
+            tunnel(client, target, early, Vec::new()).await;
         }
     }
 
     /// Does all that comes before the first byte is relayed.
-    async fn open(&self, client: &mut Client) -> Result<TcpStream, Refused> {
-        let asked = timeout(HANDSHAKE, self.read_request(client)).await;
+    async fn open(&self, client: &mut Client, deadline: Instant) -> Result<TcpStream, Refused> {
+        let asked = timeout_at(deadline, self.read_request(client)).await;
         let (asked, target) = asked.map_err(|_| Refused)??;
         let stream = match dial(&target, &self.names).await {
             Ok(stream) => stream,

@@ -17,6 +17,8 @@ pub(super) fn tunnel(path: &Path) -> Result<(Server, SocketAddr)> {
     let mut command = Command::new(path);
     command
         .env("DOCKLINE_HOME", "127.0.0.1")
+        .env("DOCKLINE_NAME", "dockline-tunnel-bench")
+        .env("DOCKLINE_ENTRY_PORT", free_port()?.port().to_string())
         .env("DOCKLINE_SECRET", SECRET)
         .env("DOCKLINE_SOCKS_PORT", address.port().to_string());
     let mut server = Server::start(&mut command, None)?;

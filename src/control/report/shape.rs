@@ -18,6 +18,8 @@ pub struct Status {
     pub http: String,
     pub control: String,
     pub interceptor: Option<Interceptor>,
+    /// Whether callers of the entry are handed on: not while it is paused.
+    pub intercepting: bool,
     pub tunnel: Tunnel,
     pub containers: Vec<ContainerReport>,
     /// Names that mean different containers on different networks.
@@ -55,12 +57,22 @@ pub struct Tunnel {
     pub image: Option<String>,
     pub address: Option<String>,
     pub entry: Option<String>,
+    pub link: Link,
     /// The name of its home network.
     pub home: Option<String>,
     pub networks: Vec<TunnelNetwork>,
     pub problem: Option<String>,
     /// Watched networks that it keeps off, and why.
     pub kept_off: Vec<KeptOff>,
+}
+
+/// `tunnel.link` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// `down`, `up` or `busy`.
+    pub state: String,
+    /// Who owns the tunnel instead, if it is `busy`.
+    pub owner: Option<String>,
 }
 
 /// A network that the tunnel is on.
@@ -117,6 +129,13 @@ pub struct MapReport {
     pub generation: u64,
     pub resyncs: u64,
     pub names: usize,
+}
+
+/// `POST /v1/pause` and `POST /v1/resume`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Intercepting {
+    pub intercepting: bool,
 }
 
 /// `GET /v1/resolve`.

@@ -160,6 +160,7 @@ fn a_route_tells_it_of_names_that_the_engine_has() {
         let here = ThisHost {
             own: &OwnAddresses::new(),
             has_engine: false,
+            internal_egress: false,
         };
         let destination = Destination {
             host: Host::from(host),

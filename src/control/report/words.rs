@@ -30,7 +30,7 @@ pub(super) fn why(map: &NetworkMap, status: Status, explanation: &Explanation) -
     let (won, lost): (Vec<_>, Vec<_>) = explanation.candidates.iter().partition(|c| c.won);
     let from = match &explanation.scope {
         Scope::Container(id) if won.is_empty() => format!("seen from {}: ", container(map, id)),
-        Scope::Container(_) | Scope::Merged => String::new(),
+        Scope::Container(_) | Scope::Network(_) | Scope::Merged => String::new(),
     };
     let what = match won.as_slice() {
         [] => without_winner(map, status, &lost),
@@ -124,7 +124,7 @@ fn place(map: &NetworkMap, explanation: &Explanation, candidate: &Candidate) -> 
         return match (&explanation.scope, rule(candidate)) {
             (_, "host") => "this host".to_owned(),
             (Scope::Container(id), _) => format!("hosts file of {}", container(map, id)),
-            (Scope::Merged, _) => "hosts file".to_owned(),
+            (Scope::Merged | Scope::Network(_), _) => "hosts file".to_owned(),
         };
     };
     let on = network(map, id);

@@ -20,12 +20,29 @@ pub(super) async fn unknown_path() -> Failure {
     problem(
         StatusCode::NOT_FOUND,
         "there is nothing at this path",
-        "see /v1/status, /v1/resolve, /v1/route, /v1/events",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/events; on the socket /v1/pause, /v1/resume",
     )
 }
 
 pub(super) async fn status(State(served): State<Served>) -> Json<shape::Status> {
     Json(served.sources.status())
+}
+
+pub(super) async fn pause(State(served): State<Served>) -> Json<shape::Intercepting> {
+    intercept(&served.sources, false)
+}
+
+pub(super) async fn resume(State(served): State<Served>) -> Json<shape::Intercepting> {
+    intercept(&served.sources, true)
+}
+
+/// Lasts while the service runs. To say it again changes nothing.
+fn intercept(sources: &Sources, intercepting: bool) -> Json<shape::Intercepting> {
+    let news = sources.intercepting.send_replace(intercepting) != intercepting;
+    if news {
+        tracing::info!(intercepting, "told by the control API");
+    }
+    Json(shape::Intercepting { intercepting })
 }
 
 pub(super) async fn readyz(State(served): State<Served>) -> Response {

@@ -16,6 +16,7 @@ use crate::core::route::{
 struct Here {
     own: OwnAddresses,
     has_engine: bool,
+    internal_egress: bool,
 }
 
 impl Here {
@@ -23,6 +24,7 @@ impl Here {
         Self {
             own: sources.addresses.own(),
             has_engine: sources.tunnel.borrow().engine_is_here,
+            internal_egress: sources.internal_egress,
         }
     }
 
@@ -30,6 +32,7 @@ impl Here {
         ThisHost {
             own: &self.own,
             has_engine: self.has_engine,
+            internal_egress: self.internal_egress,
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn reverse(map: &NetworkMap, scope: &Scope, address: IpAddr) -> Answer {
     let found = match scope {
         Scope::Merged => map.watched_networks().find_map(|view| named(view, address)),
         Scope::Container(id) => scoped::networks(map, id).find_map(|view| named(view, address)),
+        Scope::Network(id) => map.networks().get(id).and_then(|view| named(view, address)),
     };
     found.unwrap_or_else(|| {
         let local = *scope == Scope::Merged && is_local_range(map, address.into());
@@ -74,7 +75,7 @@ fn localhost(scope: &Scope) -> Answer {
     answer.names.push("localhost".to_owned());
     answer.sources.push(match scope {
         Scope::Merged => Source::Host,
-        Scope::Container(_) => Source::Hosts,
+        Scope::Container(_) | Scope::Network(_) => Source::Hosts,
     });
     answer.settle()
 }

@@ -3,9 +3,9 @@
 //! Source of the rules: measured against 127.0.0.11 of engines 20.10 and 26.1 (`docs/names.md`).
 
 use super::order::{Rules, in_order};
-use super::places::{Place, Settle, Visitor};
+use super::places::{Place, Rule, Settle, Visitor};
 use super::{Answer, RecordType, hosts, readings};
-use crate::core::id::ContainerId;
+use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, Endpoint, Known, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
 
@@ -50,6 +50,33 @@ pub(super) fn has_resolver(map: &NetworkMap, id: &ContainerId) -> bool {
         container.network_mode == NetworkMode::Endpoints
             && !Sight::new(map, container).networks.is_empty()
     })
+}
+
+/// What everybody on a network knows, links and hosts files left out.
+pub(super) fn walk_network(
+    map: &NetworkMap,
+    id: &NetworkId,
+    name: &str,
+    visitor: &mut impl Visitor,
+) -> Option<Answer> {
+    let view = map.networks().get(id)?;
+    let network = view.network();
+    let place = |name: &str, qualified| {
+        let name = name.to_lowercase().into();
+        std::iter::once(Place {
+            view,
+            name,
+            linked: false,
+            qualified,
+        })
+    };
+    if network.default_bridge {
+        return None;
+    }
+    let here = readings(name).find(|(_, other)| *other == network.name);
+    visitor
+        .pass(Rule::FirstKnown, place(name, false))
+        .or_else(|| visitor.pass(Rule::FirstKnown, place(here?.0, true)))
 }
 
 /// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.

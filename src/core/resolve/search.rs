@@ -110,7 +110,7 @@ fn is_worlds(name: &str) -> bool {
 /// to itself, for the C library to look for in its domains, and says that they are there, without an address.
 pub(super) fn unknown(map: &NetworkMap, scope: &Scope, name: &str, wanted: RecordType) -> Answer {
     let kept = match scope {
-        Scope::Merged => false,
+        Scope::Merged | Scope::Network(_) => false,
         Scope::Container(id) => {
             wanted != RecordType::Other
                 && !name.contains('.')

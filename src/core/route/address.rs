@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::{OwnAddresses, Refusal, Route, Target, ThisHost, own_loopback};
 use crate::core::id::{ContainerId, NetworkId};
@@ -24,19 +25,33 @@ pub fn route_address(
         return match scope {
             Scope::Merged => to_host(address, own, "a loopback address is this host".to_owned()),
             Scope::Container(id) => own_loopback::route(map, id, address, here),
+            Scope::Network(_) => {
+                let reason = format!("{ip} is the caller itself, and who calls is not known");
+                Route::refused(Refusal::Forbidden, reason)
+            }
         };
     }
     if own.contains(&address) {
         return loops(address);
     }
     match (map.network_of(ip), scope) {
-        (Some(view), Scope::Merged) => into_network(view, address),
+        (Some(view), Scope::Merged) => {
+            to_machine_for_all(map, view, address).unwrap_or_else(|| into_network(view, address))
+        }
+        (Some(view), Scope::Network(id)) if view.network().id == *id => into_network(view, address),
+        (Some(view), Scope::Network(_)) => {
+            let name = &view.network().name;
+            let reason =
+                format!("{ip} is on network {name}, which the caller is not known to be on");
+            Route::refused(Refusal::Forbidden, reason)
+        }
         (Some(view), Scope::Container(id)) => into_network_from(map, view, id, address),
         (None, scope) => outwards(
             map,
             scope,
             &ip,
             format!("{ip} is on no network of this engine"),
+            here,
         ),
     }
 }
@@ -122,15 +137,31 @@ fn to_machine(
     container: &Container,
     address: SocketAddr,
 ) -> Option<Route> {
+    let networks = in_order(map, container).into_iter();
+    by_any_of(map, networks.map(|(_, view)| view), view, address)
+}
+
+/// The same without a scope, where nobody watched is on that network: what a container was allowed to reach comes back from
+/// interceptors as an address.
+fn to_machine_for_all(map: &NetworkMap, view: &NetworkView, address: SocketAddr) -> Option<Route> {
+    let all = map.watched_by_name().iter().map(Arc::as_ref);
+    by_any_of(map, all, view, address).filter(|_| !view.is_watched())
+}
+
+fn by_any_of<'a>(
+    map: &NetworkMap,
+    mut networks: impl Iterator<Item = &'a NetworkView>,
+    view: &NetworkView,
+    address: SocketAddr,
+) -> Option<Route> {
     let mut subnets = view.network().subnets.iter();
     let is_gateway = subnets.any(|subnet| subnet.gateway == Some(address.ip()));
     if !is_gateway || view.network().driver != "bridge" {
         return None;
     }
-    let by = in_order(map, container)
-        .into_iter()
-        .map(|(_, view)| view.network())
-        .find(|network| !network.internal && can_be_joined(map, &network.id))?;
+    let leads_out =
+        |by: &&NetworkView| !by.network().internal && can_be_joined(map, &by.network().id);
+    let by = networks.find(leads_out)?.network();
     Some(Route::Tunnel {
         targets: vec![Target {
             address,
@@ -158,12 +189,20 @@ pub(super) fn outwards(
     scope: &Scope,
     what: &dyn fmt::Display,
     reason: String,
+    here: ThisHost<'_>,
 ) -> Route {
-    let Scope::Container(id) = scope else {
-        return Route::Direct { reason };
+    let shut_in = match scope {
+        Scope::Merged => false,
+        Scope::Container(id) => {
+            let owner = map.network_owner(id).map(|k| &k.container);
+            owner.is_none_or(|c| is_shut_in(map, c, here.internal_egress))
+        }
+        Scope::Network(id) => {
+            let view = map.networks().get(id);
+            view.is_none_or(|v| v.network().internal && !here.internal_egress)
+        }
     };
-    let owner = map.network_owner(id).map(|k| &k.container);
-    if owner.is_none_or(|container| !has_way_out(map, container)) {
+    if shut_in {
         let reason = format!(
             "{what} is outside, and the calling container is on internal networks only, or on none"
         );
@@ -177,4 +216,9 @@ pub(super) fn has_way_out(map: &NetworkMap, container: &Container) -> bool {
     let internal = |id: &NetworkId| map.networks().get(id).is_some_and(|v| v.network().internal);
     container.network_mode == NetworkMode::Host
         || container.endpoints.iter().any(|e| !internal(&e.network))
+}
+
+fn is_shut_in(map: &NetworkMap, container: &Container, internal_egress: bool) -> bool {
+    let let_out = internal_egress && !container.endpoints.is_empty();
+    !let_out && !has_way_out(map, container)
 }

@@ -90,7 +90,7 @@ pub(super) fn worlds(
 ) -> Route {
     match resolvers(map, scope, here) {
         Resolvers::Own(servers) if !servers.is_empty() => Route::Direct { reason },
-        Resolvers::Own(_) | Resolvers::System => outwards(map, scope, &name, reason),
+        Resolvers::Own(_) | Resolvers::System => outwards(map, scope, &name, reason, here),
     }
 }
 

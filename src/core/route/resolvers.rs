@@ -44,7 +44,7 @@ pub fn resolvers(map: &NetworkMap, scope: &Scope, here: ThisHost<'_>) -> Resolve
         return Resolvers::Own(Vec::new());
     };
     let servers = &owner.dns.servers;
-    if servers.is_empty() && has_way_out(map, owner) {
+    if servers.is_empty() && (here.internal_egress || has_way_out(map, owner)) {
         return Resolvers::System;
     }
     let way = |address| match route_address(map, scope, address, here) {

@@ -54,6 +54,7 @@ fn check_with(has_engine: bool, from: &str, destination: &str, expected: &str) {
     let here = ThisHost {
         own: &own,
         has_engine,
+        internal_egress: false,
     };
     let found = match route(&map(MAP), &scope, &destination, here) {
         Route::Tunnel { targets, .. } => {
@@ -223,6 +224,7 @@ fn reasons(from: &str, destination: &str) -> String {
     let here = ThisHost {
         own: &OwnAddresses::new(),
         has_engine: false,
+        internal_egress: false,
     };
     let route = route(&map(MAP), &scope, &destination, here);
     let advice = match &route {

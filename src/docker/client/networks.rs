@@ -67,7 +67,7 @@ impl Client {
         &self,
         network: &NetworkId,
         container: &ContainerId,
-        alias: Option<&str>,
+        aliases: &[String],
         attachment: &Attachment,
     ) -> Result<(), Error> {
         let addresses = EndpointIpamConfig {
@@ -79,7 +79,7 @@ impl Client {
         let request = NetworkConnectRequest {
             container: container.to_string(),
             endpoint_config: Some(EndpointSettings {
-                aliases: alias.map(|alias| vec![alias.to_owned()]),
+                aliases: (!aliases.is_empty()).then(|| aliases.to_vec()),
                 ipam_config: asked.then_some(addresses),
                 ..Default::default()
             }),

@@ -69,27 +69,11 @@ impl Upstream {
 
     /// Fails if a proxy listens on one of `own`: dockline's own addresses, and the interceptor's.
     pub fn refuse_loops(&self, own: &OwnAddresses) -> Result<(), UpstreamError> {
-        let map = NetworkMap::default();
-        let here = ThisHost {
-            own,
-            has_engine: false,
-        };
-        for proxy in self.proxies() {
-            let Some(address) = proxy.address() else {
-                continue;
-            };
-            let led = route(&map, &Scope::Merged, &address, here);
-            if matches!(
-                led,
-                Route::Refused {
-                    refusal: Refusal::Loop,
-                    ..
-                }
-            ) {
-                return Err(UpstreamError::Loop(address.to_string()));
-            }
+        let mut addresses = self.proxies().filter_map(|proxy| proxy.address());
+        match addresses.find(|address| leads_back(address, own)) {
+            Some(address) => Err(UpstreamError::Loop(address.to_string())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The proxies for plain HTTP and for everything else, where there are some.
@@ -113,6 +97,18 @@ impl Upstream {
         let uri: Uri = url.parse().ok()?;
         self.0.as_ref()?.intercept(&uri).map(Proxy)
     }
+}
+
+/// Whether somebody at that address listens on one of `own`.
+pub(in crate::gateway) fn leads_back(address: &Destination, own: &OwnAddresses) -> bool {
+    let here = ThisHost {
+        own,
+        has_engine: false,
+        internal_egress: false,
+    };
+    let led = route(&NetworkMap::default(), &Scope::Merged, address, here);
+    let back = Refusal::Loop;
+    matches!(led, Route::Refused { refusal, .. } if refusal == back)
 }
 
 /// A proxy that leads out.

@@ -11,7 +11,7 @@ use tracing::debug;
 use super::upstream::Proxy;
 use super::{Call, Dialler, Opened, Way};
 use crate::core::map::NetworkMap;
-use crate::core::resolve::{self, ADDRESSES, Lookup};
+use crate::core::resolve::{self, ADDRESSES, Lookup, Scope};
 use crate::core::route::{
     Destination, Host, Resolvers, Route, Server, resolvers, route_found, route_name,
 };
@@ -86,6 +86,12 @@ impl Dialler {
         let (out, route) = route_found(map, &call.scope, name, &addresses, self.here());
         if let Route::Direct { .. } = route {
             return self.leave(proxy.as_ref(), &out).await;
+        }
+        if call.scope == Scope::Merged && self.outside.holds(name) {
+            let reason = format!(
+                "{name} leads into this machine, and a container asked for it as a public name"
+            );
+            return Err(Error::new(Kind::Forbidden, reason));
         }
         debug!(
             name,

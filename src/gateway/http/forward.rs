@@ -29,9 +29,12 @@ impl Conversation {
         // Taken even if there is none: it must not go on to the origin.
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
-        let exchanged = self.exchange(&call, to_origin(request, upgrade)).await;
-        let (mut response, origin) =
-            exchanged.map_err(|error| Refusal::failed(&destination, &error))?;
+        let failed = |error| Refusal::failed(&destination, &error);
+        let exchanged = match self.onward(&call).await.map_err(failed)? {
+            Some(onward) => self.exchange_onward(onward, &call, request, upgrade).await,
+            None => self.exchange(&call, to_origin(request, upgrade)).await,
+        };
+        let (mut response, origin) = exchanged.map_err(failed)?;
 
         let mut switched = None;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -101,13 +104,13 @@ enum Reused {
     Not(Request<Sent>),
 }
 
-fn broke(error: &hyper::Error) -> Error {
+pub(super) fn broke(error: &hyper::Error) -> Error {
     let reason = format!("the connection broke before the answer came: {error}");
     Error::new(Kind::Broken, reason)
 }
 
 /// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
-fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
+pub(super) fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
     let harmless = request.method().is_idempotent() && request.body().is_end_stream();
     harmless.then(|| {
         let mut copy = Request::new(Either::Right(Empty::new()));
@@ -149,7 +152,7 @@ fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Reques
 }
 
 /// For clients of HTTP/1.0, which need not send it.
-fn host_of(uri: &Uri) -> Option<HeaderValue> {
+pub(super) fn host_of(uri: &Uri) -> Option<HeaderValue> {
     let host = uri.host()?;
     let host = match uri.port() {
         Some(port) => format!("{host}:{port}"),
@@ -159,7 +162,10 @@ fn host_of(uri: &Uri) -> Option<HeaderValue> {
 }
 
 /// The answer as the client gets it; with `switched`, the last one of its connection.
-fn to_client(response: Response<Incoming>, switched: Option<HeaderValue>) -> Response<Body> {
+pub(super) fn to_client(
+    response: Response<Incoming>,
+    switched: Option<HeaderValue>,
+) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     parts.headers = headers::of_response(&parts.headers, switched);
     // Ours to the client, whatever the origin spoke; hyper lowers it for clients of HTTP/1.0.

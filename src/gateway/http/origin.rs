@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::trace;
 
@@ -24,11 +25,16 @@ const SETTLING: Duration = Duration::from_secs(1);
 
 /// An open connection that speaks HTTP.
 pub(super) struct Origin {
-    call: Call,
-    way: Way,
+    to: To,
     sender: SendRequest<Sent>,
     /// Keeps the connection in the table, together with the task that drives it.
     pub(super) entry: Arc<Entry>,
+}
+
+/// Who is at the other end.
+enum To {
+    Origin { call: Box<Call>, way: Way },
+    Interceptor,
 }
 
 type Answer = hyper::Response<Incoming>;
@@ -40,10 +46,33 @@ impl Origin {
         if !end.early.is_empty() {
             return Err(Error::new(Kind::Broken, "it spoke before it was asked"));
         }
+        let call = Box::new(call);
+        Self::start(end.stream, To::Origin { call, way }, entry, shared).await
+    }
+
+    /// The same over a connection to the interceptor, which `call` is to be handed on to.
+    pub(super) async fn interceptor(
+        stream: TcpStream,
+        call: &Call,
+        shared: &Shared,
+    ) -> Result<Self, Error> {
+        let called = shared.hints.callers.enter(&stream, call.scope.clone());
+        let called = called.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
+        let connections = &shared.dialler.connections;
+        let entry = connections.enter(call.client, call.destination.clone(), "interceptor");
+        Self::start(stream, To::Interceptor, entry.with(called), shared).await
+    }
+
+    async fn start(
+        stream: TcpStream,
+        to: To,
+        entry: Entry,
+        shared: &Shared,
+    ) -> Result<Self, Error> {
         let handshake = http1::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(end.stream))
+            .handshake(TokioIo::new(stream))
             .await;
         let (sender, connection) =
             handshake.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
@@ -54,19 +83,26 @@ impl Origin {
             trace!(?ended, "a connection to an origin ended");
             drop(held);
         });
-        Ok(Self {
-            call,
-            way,
-            sender,
-            entry,
-        })
+        Ok(Self { to, sender, entry })
+    }
+
+    /// Whether the interceptor is at the other end, and can take a request now.
+    pub(super) async fn intercepts(&mut self) -> bool {
+        matches!(self.to, To::Interceptor) && self.settles().await
     }
 
     /// Whether it can take a request for `call` now.
     pub(super) async fn serves(&mut self, call: &Call, shared: &Shared) -> bool {
-        if self.call != *call || !shared.dialler.permits(call, &self.way) {
-            return false;
+        match &self.to {
+            To::Origin {
+                call: made_for,
+                way,
+            } => **made_for == *call && shared.dialler.permits(call, way) && self.settles().await,
+            To::Interceptor => false,
         }
+    }
+
+    async fn settles(&mut self) -> bool {
         matches!(timeout(SETTLING, self.sender.ready()).await, Ok(Ok(())))
     }
 

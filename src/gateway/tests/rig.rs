@@ -8,13 +8,15 @@ use fast_socks5::consts::SOCKS5_REPLY_CONNECTION_REFUSED;
 use fast_socks5::util::target_addr::{TargetAddr, read_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::peer::{Peer, Server, soon};
 use super::world;
+use crate::core::caller::Caller;
 use crate::core::map::NetworkMap;
+use crate::core::resolve::Scope;
 use crate::core::tunnel_state::{Secret, SocksAccess, Stage, TunnelState};
 use crate::gateway::{Config, Connections, Gateway, View};
 
@@ -37,6 +39,7 @@ pub(super) struct Rig {
     pub(super) tunnel: watch::Sender<TunnelState>,
     pub(super) connections: Connections,
     pub(super) stop: CancellationToken,
+    callers: mpsc::Sender<(TcpStream, Caller)>,
     network: Network,
     gateway: JoinSet<()>,
     _tunnel: JoinSet<()>,
@@ -68,13 +71,15 @@ impl Rig {
         let (address, connections) = (bound.local_addr(), bound.connections());
         let stop = CancellationToken::new();
         let mut gateway = JoinSet::new();
-        gateway.spawn(bound.run(View { map, tunnel }, config, stop.clone()));
+        let (callers, arrivals) = mpsc::channel(1);
+        gateway.spawn(bound.run(View { map, tunnel }, config, arrivals, stop.clone()));
         Self {
             address,
             map: map_tx,
             tunnel: tunnel_tx,
             connections,
             stop,
+            callers,
             network,
             gateway,
             _tunnel: tunnel_task,
@@ -98,6 +103,16 @@ impl Rig {
     pub(super) fn reply(&self, address: &str, code: u8) {
         self.network
             .insert(address.parse().unwrap(), Behind::Reply(code));
+    }
+
+    /// A caller of the entry, as the link brings it.
+    pub(super) async fn caller(&self, scope: Scope) -> Peer {
+        let link = Server::new().await;
+        let client = Peer::to(link.address()).await;
+        let (stream, address) = link.0.accept().await.unwrap();
+        let arrival = (stream, Caller { address, scope });
+        self.callers.send(arrival).await.unwrap();
+        client
     }
 
     pub(super) async fn client(&self) -> Peer {

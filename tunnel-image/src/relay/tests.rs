@@ -40,7 +40,7 @@ async fn fill(
 async fn a_reader_that_stalls_stops_the_sender() {
     let (mut source, mut client) = duplex(PIPE);
     let (mut target, mut sink) = duplex(PIPE);
-    let mut relay = pin!(relay(&mut client, &mut target, Vec::new()));
+    let mut relay = pin!(relay(&mut client, &mut target, Vec::new(), Vec::new()));
 
     let taken = fill(&mut source, &mut relay).await;
     assert!(taken <= PIPE + LEAST + PIPE, "{taken} bytes were taken");
@@ -82,7 +82,7 @@ async fn early_bytes_come_first() {
     source.shutdown().await.unwrap();
     sink.shutdown().await.unwrap();
 
-    relay(&mut client, &mut target, b"early ".to_vec())
+    relay(&mut client, &mut target, b"early ".to_vec(), Vec::new())
         .await
         .unwrap();
     drop(target);
@@ -103,7 +103,7 @@ async fn the_last_words_of_a_dead_target_arrive() {
     let mut target = join(answer, taking);
 
     source.write_all(b"upload").await.unwrap();
-    let error = relay(&mut client, &mut target, Vec::new())
+    let error = relay(&mut client, &mut target, Vec::new(), Vec::new())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);

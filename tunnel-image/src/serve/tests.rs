@@ -1,11 +1,14 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::*;
+use crate::link::Link;
 use crate::names::Names;
+use crate::socks::Socks;
 
 struct Server {
     address: SocketAddr,
@@ -18,12 +21,17 @@ async fn server(capacity: usize) -> Server {
     let address = listener.local_addr().unwrap();
     let socks = Arc::new(Socks {
         secret: "0".repeat(64).parse().unwrap(),
-        names: Names::from_file("/nonexistent"),
+        names: Arc::new(Names::from_file("/nonexistent")),
+        link: Arc::new(Link::new(1)),
     });
+    let client = move |stream| {
+        let socks = Arc::clone(&socks);
+        async move { socks.serve(stream).await }
+    };
     let (stop_tx, stop_rx) = oneshot::channel();
     let stop = async { stop_rx.await.unwrap() };
     let mut serving = JoinSet::new();
-    serving.spawn(serve(vec![listener], socks, capacity, stop));
+    serving.spawn(serve(vec![listener], client, capacity, stop));
     Server {
         address,
         stop_tx,

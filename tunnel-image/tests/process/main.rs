@@ -21,6 +21,8 @@ fn program(secret: &str, port: u16) -> Command {
         .env_clear()
         .env("DOCKLINE_SECRET", secret)
         .env("DOCKLINE_HOME", "127.0.0.1")
+        .env("DOCKLINE_NAME", "dockline-tunnel-test")
+        .env("DOCKLINE_ENTRY_PORT", free_port().to_string())
         .env("DOCKLINE_SOCKS_PORT", port.to_string())
         .stderr(Stdio::piped());
     command

@@ -12,6 +12,7 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::core::inventory::{Endpoint, NetworkMode, RunState};
 use crate::core::resolve::{RecordType, Status, reverse};
+use crate::core::sample::network_id;
 
 /// Words that containers, aliases, links, hosts entries and questions have in common, so that they meet.
 const NAMES: [&str; 22] = [
@@ -133,6 +134,7 @@ fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         Just(Scope::Merged),
         (0..=CONTAINERS).prop_map(|number| Scope::Container(id(&format!("c{number}")))),
+        (0..=NETWORKS).prop_map(|number| Scope::Network(network_id(&format!("n{number}")))),
     ]
 }
 
@@ -144,6 +146,7 @@ fn in_sight(map: &NetworkMap, scope: &Scope) -> BTreeSet<IpAddr> {
             .watched_networks()
             .map(|view| &view.network().id)
             .collect(),
+        Scope::Network(id) => [id].into(),
         Scope::Container(id) => {
             let Some(owner) = map.network_owner(id).map(|known| &known.container) else {
                 return seen;
@@ -277,7 +280,7 @@ proptest! {
         let map = map(&world);
         let own = OwnAddresses::from(["127.0.0.1:1090".parse().unwrap()]);
         let destination = Destination { host: Host::from(host.as_str()), port };
-        let here = ThisHost { own: &own, has_engine };
+        let here = ThisHost { own: &own, has_engine, internal_egress: false };
         match route(&map, &scope, &destination, here) {
             Route::Tunnel { targets, .. } => {
                 prop_assert!(!targets.is_empty());
@@ -285,16 +288,22 @@ proptest! {
                     let view = &map.networks()[&target.network];
                     prop_assert!(view.is_watched(), "{target:?} from {scope:?}");
                     prop_assert_eq!(target.address.port(), port);
-                    if let Scope::Container(id) = &scope {
-                        let owner = &map.network_owner(id).unwrap().container;
-                        prop_assert!(owner.endpoint(&target.network).is_some(), "{target:?} from {scope:?}");
-                    }
+                    let may = match &scope {
+                        Scope::Merged => true,
+                        Scope::Network(id) => target.network == *id,
+                        Scope::Container(id) => {
+                            let owner = &map.network_owner(id).unwrap().container;
+                            owner.endpoint(&target.network).is_some()
+                        }
+                    };
+                    prop_assert!(may, "{target:?} from {scope:?}");
                 }
             }
             Route::Host { address, .. } => {
                 let in_host_mode = |id| map.network_owner(id).unwrap().container.network_mode == NetworkMode::Host;
                 let may = match &scope {
                     Scope::Merged => true,
+                    Scope::Network(_) => false,
                     Scope::Container(id) => has_engine && in_host_mode(id),
                 };
                 prop_assert!(may && address.ip().is_loopback());

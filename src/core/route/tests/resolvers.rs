@@ -35,6 +35,7 @@ fn asked(from: &str, has_engine: bool) -> String {
     };
     let own = ["192.0.2.1:53".parse().unwrap()].into();
     let here = ThisHost {
+        internal_egress: false,
         own: &own,
         has_engine,
     };
@@ -88,6 +89,7 @@ fn who_has_no_way_out_may_ask_its_own_servers() {
     let map = map(SERVED);
     let own = OwnAddresses::new();
     let here = ThisHost {
+        internal_egress: false,
         own: &own,
         has_engine: false,
     };

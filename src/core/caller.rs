@@ -1,0 +1,149 @@
+//! Who calls at the entry, told by the two addresses of its connection.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::id::ContainerId;
+use super::inventory::NetworkMode;
+use super::map::{NetworkMap, NetworkView, Owner};
+use super::resolve::Scope;
+
+/// Somebody who called at the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// From where.
+    pub address: SocketAddr,
+    /// What it sees and may reach.
+    pub scope: Scope,
+}
+
+/// The scope of somebody who called the tunnel at its address `local`.
+///
+/// Ranges of networks may overlap: which network it is, the tunnel's own address there tells; who it is, the caller's
+/// address on that network. Whoever is not known there gets that network's view and nothing more. Nothing if the tunnel is
+/// not known to have that address, or if the caller's is none of that network's: then it called an address of a network
+/// that it is not on.
+pub fn scope_of(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> Option<Scope> {
+    let view = called_on(map, local)?;
+    if !view.network().contains(caller) {
+        return None;
+    }
+    let known = view.owner(caller).and_then(Owner::container).cloned();
+    let known = known.or_else(|| in_host_mode(map, view, caller));
+    Some(match known {
+        Some(id) => Scope::Container(id),
+        None => Scope::Network(view.network().id.clone()),
+    })
+}
+
+/// Whether there is nothing more to be learnt of who calls there: it is a container, or the engine's machine.
+pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
+    match scope_of(map, caller, local) {
+        Some(Scope::Container(_)) => true,
+        Some(Scope::Network(_) | Scope::Merged) => {
+            called_on(map, local).is_some_and(|view| is_machine(view, caller))
+        }
+        None => false,
+    }
+}
+
+fn is_machine(view: &NetworkView, address: IpAddr) -> bool {
+    let mut subnets = view.network().subnets.iter();
+    subnets.any(|subnet| subnet.gateway == Some(address))
+}
+
+/// The network on which the tunnel has that address.
+fn called_on(map: &NetworkMap, local: IpAddr) -> Option<&NetworkView> {
+    let endpoints = &map.tunnel()?.container.endpoints;
+    let endpoint = endpoints
+        .iter()
+        .find(|e| e.addresses().any(|a| a == local))?;
+    map.networks().get(&endpoint.network).map(AsRef::as_ref)
+}
+
+/// The watched container in host mode, if there is just one: the engine's machine calls from its own address on a network.
+fn in_host_mode(map: &NetworkMap, view: &NetworkView, caller: IpAddr) -> Option<ContainerId> {
+    if !is_machine(view, caller) {
+        return None;
+    }
+    let mut on_host = map.watched_containers().filter(|known| {
+        known.container.state.is_up() && known.container.network_mode == NetworkMode::Host
+    });
+    let only = on_host.next()?;
+    on_host.next().is_none().then(|| only.container.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::sample::{id, map, network_id};
+
+    const MAP: &str = "
+        net 0-home 172.18.0.0/16
+        net shop v6 172.20.0.0/24 fd00:20::/64
+        net blog 172.21.0.0/24
+        net lan driver=macvlan 172.20.0.0/24
+        run dockline-tunnel-default tunnel 0-home=172.18.0.254 shop=172.20.0.254,fd00:20::254 blog=172.21.0.254 lan=172.20.0.77
+        run web watched shop=172.20.0.2,fd00:20::2
+        run side watched mode=container:web
+        run db shop=172.20.0.3 blog=172.21.0.3
+        run far watched lan=172.20.0.2
+        run stopped blog=
+    ";
+
+    fn check(map: &NetworkMap, caller: &str, local: &str, expected: &str) {
+        let scope = scope_of(map, caller.parse().unwrap(), local.parse().unwrap());
+        let expected = match expected.split_once(' ') {
+            Some((_, network)) => Some(Scope::Network(network_id(network))),
+            None if expected.is_empty() => None,
+            None => Some(Scope::Container(id(expected))),
+        };
+        assert_eq!(scope, expected, "{caller} at {local}");
+        let known = is_known(map, caller.parse().unwrap(), local.parse().unwrap());
+        let machine = expected.is_some() && caller.ends_with(".0.1");
+        assert_eq!(known, machine || matches!(scope, Some(Scope::Container(_))));
+    }
+
+    #[test]
+    fn callers() {
+        let map = map(MAP);
+        for (caller, local, expected) in [
+            ("172.20.0.2", "172.20.0.254", "web"),
+            ("fd00:20::2", "fd00:20::254", "web"),
+            // The same address on another network is somebody else.
+            ("172.20.0.2", "172.20.0.77", "far"),
+            ("172.20.0.3", "172.20.0.254", "db"),
+            ("172.21.0.3", "172.21.0.254", "db"),
+            // Not known, but on that network; the engine's machine among them.
+            ("172.20.0.99", "172.20.0.254", "on shop"),
+            ("172.20.0.1", "172.20.0.254", "on shop"),
+            ("172.18.0.1", "172.18.0.254", "on 0-home"),
+            // Whoever calls an address of another network than its own.
+            ("172.21.0.3", "172.20.0.254", ""),
+            ("fd00:20::2", "172.21.0.254", ""),
+            // Not an address of the tunnel's, or not any more.
+            ("172.20.0.2", "172.20.0.253", ""),
+            ("127.0.0.1", "127.0.0.1", ""),
+        ] {
+            check(&map, caller, local, expected);
+        }
+    }
+
+    #[test]
+    fn the_engines_machine_is_the_container_in_host_mode_if_there_is_one() {
+        let one = format!("{MAP}\nrun onhost watched mode=host");
+        check(&map(&one), "172.18.0.1", "172.18.0.254", "onhost");
+        check(&map(&one), "172.18.0.9", "172.18.0.254", "on 0-home");
+        let two = format!("{one}\nrun another watched mode=host");
+        check(&map(&two), "172.18.0.1", "172.18.0.254", "on 0-home");
+    }
+
+    #[test]
+    fn without_a_tunnel_nobody_called() {
+        check(
+            &map("net shop 172.20.0.0/24"),
+            "172.20.0.2",
+            "172.20.0.254",
+            "",
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! The interceptor, as callers are handed on to it: where it is, whether it answers, and which of our connections there is
+//! whose.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::dial::leads_back;
+use super::socket;
+use crate::core::resolve::Scope;
+use crate::core::route::{Destination, Host, OwnAddresses};
+
+/// For a connection to it. Most are on this machine; somebody waits here who could be served without.
+const CONNECT: Duration = Duration::from_millis(500);
+/// How long one that did not answer is left alone.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why something cannot be the interceptor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InterceptorError {
+    /// It is no address.
+    #[error("{0:?} is not HOST:PORT")]
+    Invalid(String),
+    /// Everything would come back.
+    #[error("{0} is dockline itself; give the address where the interceptor listens as a proxy")]
+    Loop(Destination),
+}
+
+/// An HTTP proxy that callers are handed on to.
+#[derive(Clone, Debug)]
+pub struct Interceptor(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    at: Destination,
+    /// When it may be tried again, if it did not answer last time.
+    next: Mutex<Option<Instant>>,
+    /// To the control API; nothing before the first attempt.
+    reachable: watch::Sender<Option<bool>>,
+}
+
+impl Interceptor {
+    /// Takes it from `HOST:PORT`.
+    pub fn at(text: &str) -> Result<Self, InterceptorError> {
+        let parsed = text.rsplit_once(':').and_then(|(host, port)| {
+            let port = port.parse().ok().filter(|port| *port != 0)?;
+            let host = Host::from(host);
+            let named =
+                !matches!(&host, Host::Name(name) if name.is_empty() || name.contains([':', '/']));
+            named.then_some(Destination { host, port })
+        });
+        let at = parsed.ok_or_else(|| InterceptorError::Invalid(text.to_owned()))?;
+        Ok(Self(Arc::new(Inner {
+            at,
+            next: Mutex::default(),
+            reachable: watch::Sender::new(None),
+        })))
+    }
+
+    /// Fails if it listens on one of `own`: dockline's own addresses.
+    pub fn refuse_loops(&self, own: &OwnAddresses) -> Result<(), InterceptorError> {
+        if leads_back(&self.0.at, own) {
+            return Err(InterceptorError::Loop(self.0.at.clone()));
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Destination {
+        &self.0.at
+    }
+
+    /// Its address, if it is told by one: what is sent there comes back to us.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match &self.0.at.host {
+            Host::Address(ip) => Some(SocketAddr::new(*ip, self.0.at.port)),
+            Host::Name(_) => None,
+        }
+    }
+
+    /// Whether it answered the last time; nothing before the first.
+    pub fn reachable(&self) -> watch::Receiver<Option<bool>> {
+        self.0.reachable.subscribe()
+    }
+
+    /// A connection to it; nothing if it does not answer, or did not a moment ago.
+    pub(super) async fn reach(&self) -> Option<TcpStream> {
+        if !self.may_try() {
+            return None;
+        }
+        let connected = timeout(CONNECT, self.connect()).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let (answered, next) = match &connected {
+            Ok(_) => (true, None),
+            Err(_) => (false, Some(Instant::now() + AGAIN)),
+        };
+        *self.next() = next;
+        let news = self.0.reachable.send_replace(Some(answered)) != Some(answered);
+        match &connected {
+            Err(error) if news => {
+                let address = self.address();
+                warn!(%address, %error, "the interceptor does not answer: what containers send goes on without it");
+            }
+            Ok(_) if news => info!(address = %self.address(), "the interceptor answers"),
+            _ => {}
+        }
+        connected.ok()
+    }
+
+    /// Tries again and again while it does not answer, so that `status` tells when it does; for ever.
+    pub(super) async fn look_out(&self) {
+        let mut reachable = self.reachable();
+        loop {
+            drop(self.reach().await);
+            let lost = reachable.wait_for(|reachable| *reachable == Some(false));
+            if lost.await.is_err() {
+                return std::future::pending().await;
+            }
+            let next = *self.next();
+            sleep_until(next.unwrap_or_else(Instant::now)).await;
+        }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let Destination { host, port } = &self.0.at;
+        let stream = match host {
+            Host::Address(ip) => TcpStream::connect((*ip, *port)).await?,
+            Host::Name(name) => TcpStream::connect((name.as_str(), *port)).await?,
+        };
+        socket::tune(&stream)?;
+        Ok(stream)
+    }
+
+    /// Of those who ask while it does not answer, one each second may find out whether it does.
+    fn may_try(&self) -> bool {
+        let mut next = self.next();
+        let now = Instant::now();
+        match *next {
+            None => true,
+            Some(at) if at <= now => {
+                *next = Some(now + AGAIN);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn next(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Our connections to the interceptor, by the address from which it sees them, with whose they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Callers(Arc<DashMap<SocketAddr, Scope>>);
+
+impl Callers {
+    /// Whose connection it is.
+    pub(super) fn scope(&self, address: SocketAddr) -> Option<Scope> {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        self.0.get(&address).map(|scope| scope.value().clone())
+    }
+
+    /// Enters a connection.
+    pub(super) fn enter(&self, stream: &TcpStream, scope: Scope) -> io::Result<Called> {
+        let address = stream.local_addr()?;
+        self.0.insert(address, scope);
+        Ok(Called {
+            callers: self.clone(),
+            address,
+        })
+    }
+}
+
+/// Keeps a connection entered for as long as it is held.
+#[derive(Debug)]
+pub(super) struct Called {
+    callers: Callers,
+    address: SocketAddr,
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        self.callers.0.remove(&self.address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (text, address) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("[::1]:8080", Some("[::1]:8080")),
+            ("localhost:8080", Some("localhost:8080")),
+            ("127.0.0.1", None),
+            (":8080", None),
+            ("127.0.0.1:0", None),
+            ("http://127.0.0.1:8080", None),
+            ("host:port", None),
+        ] {
+            let parsed = Interceptor::at(text).ok().map(|i| i.address().to_string());
+            assert_eq!(parsed.as_deref(), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn dockline_itself_is_none() {
+        let own = ["127.0.0.1:1090".parse().unwrap()].into();
+        for (text, loops) in [
+            ("127.0.0.1:1090", true),
+            ("localhost:1090", true),
+            ("[::1]:1090", true),
+            ("0.0.0.0:1090", true),
+            ("127.0.0.1:1091", false),
+            ("192.0.2.1:1090", false),
+        ] {
+            let found = Interceptor::at(text).unwrap().refuse_loops(&own);
+            assert_eq!(found.is_err(), loops, "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_answer_is_left_alone_for_a_while() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let interceptor = Interceptor::at(&address.to_string()).unwrap();
+        let reachable = interceptor.reachable();
+        assert_eq!(*reachable.borrow(), None);
+        drop(listener);
+        assert!(interceptor.reach().await.is_none());
+        assert_eq!(*reachable.borrow(), Some(false));
+
+        let listener = TcpListener::bind(address).await.unwrap();
+        assert!(interceptor.reach().await.is_none(), "it was just tried");
+        tokio::time::advance(AGAIN).await;
+        assert!(interceptor.reach().await.is_some());
+        assert_eq!(*reachable.borrow(), Some(true));
+        drop(listener);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_known_by_its_address_as_long_as_it_is_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let callers = Callers::default();
+        let scope = Scope::Container("web".into());
+        let called = callers.enter(&stream, scope.clone()).unwrap();
+        let seen = stream.local_addr().unwrap();
+        assert_eq!(callers.scope(seen), Some(scope.clone()));
+        let mapped = format!("[::ffff:127.0.0.1]:{}", seen.port());
+        assert_eq!(callers.scope(mapped.parse().unwrap()), Some(scope));
+        drop(called);
+        assert_eq!(callers.scope(seen), None);
+    }
+}
