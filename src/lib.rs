@@ -10,11 +10,14 @@
 //!                  joins,     │ leaves                          docker::watcher
 //!                             │                                     │ publishes
 //!                       tunnel::driver ◄──────── NetworkMap ◄───────┘
-//!                             │                   │  │  │
-//!                        SocksAccess              │  │  └──► control ──► `dockline status` …
-//!                             ▼                   │  └─────► dns ──────► whoever asks for names
-//!  interceptor ──SOCKS5──► gateway ◄──────────────┘
-//!               or HTTP       │ core::route
+//!                             │                  │  │  │  │
+//!                        SocksAccess             │  │  │  └──► control ──► `dockline status` …
+//!                             ▼                  │  │  └─────► dns ──────► whoever asks for names
+//!  container ──► entry ──► link ◄────────────────┘  │          (core::caller: who calls)
+//!             (in the tunnel) │                     │
+//!                             ▼                     │
+//!  interceptor ◄───────── gateway ◄─────────────────┘          (core::hand_on, core::route)
+//!       └──SOCKS5 or HTTP─►   │
 //!                             ├──► tunnel container ──► container     (name or address on a watched network)
 //!                             ├──► this host                          (localhost, host.docker.internal)
 //!                             └──► the world, or an upstream proxy    (everything else)
@@ -28,7 +31,8 @@
 //! | [`docker`] | the engine: finds it, asks it, follows its events; alone publishes the map | what to fetch next ([`core::tracker`]) |
 //! | [`dns`] | names over UDP and TCP | what they mean ([`core::resolve`]) |
 //! | [`tunnel`] | the tunnel's image, container, home and memberships | which networks ([`core::membership`]); its program is `tunnel-image/` |
-//! | [`gateway`] | the proxy that interceptors use as their upstream | where to ([`core::route`]) |
+//! | [`gateway`] | the proxy that interceptors use as their upstream; hands callers on to them | where to ([`core::route`]), and as what ([`core::hand_on`]) |
+//! | [`link`] | dockline's end of the way out of containers: owns the tunnel, takes the callers of its entry | who calls ([`core::caller`]); what is said ([`core::wire`]); the other end is `tunnel-image/` |
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
 //! | [`cli`], [`config`] | flags and environment into settings; the commands | |

@@ -132,7 +132,7 @@ fn report(loss: &Loss, was_up: bool, told: &mut String) {
     match loss {
         _ if *told == reason => debug!(reason, "no link"),
         Loss::Broken(_) if was_up => {
-            info!(reason, "link lost: the entry serves its callers itself")
+            info!(reason, "link lost: the entry serves its callers itself");
         }
         Loss::Broken(_) => debug!(reason, "no link"),
         Loss::Busy(_) => warn!(reason, "nothing is intercepted"),

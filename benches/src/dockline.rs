@@ -36,8 +36,24 @@ impl Dockline {
         Ok(dockline)
     }
 
+    /// As [`Self::serve`], with more flags.
+    pub(crate) fn serve_with(
+        program: &Path,
+        engine: &Path,
+        log: &Path,
+        flags: &[&str],
+    ) -> Result<Self> {
+        let mut dockline = Self::spawn_with(program, engine, log, flags)?;
+        dockline.await_ready()?;
+        Ok(dockline)
+    }
+
     /// Starts it.
     pub(crate) fn spawn(program: &Path, engine: &Path, log: &Path) -> Result<Self> {
+        Self::spawn_with(program, engine, log, &[])
+    }
+
+    fn spawn_with(program: &Path, engine: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for dockline")?;
         let (dns, gateway, http) = (free_port()?, free_port()?, free_port()?);
         let mut command = Command::new(program);
@@ -45,6 +61,7 @@ impl Dockline {
             .args(["serve", "--instance", INSTANCE, "--dns-forward", "none"])
             .args(["--dns", &dns.to_string(), "--gateway", &gateway.to_string()])
             .args(["--http", &http.to_string()])
+            .args(flags)
             .arg("--host")
             .arg(format!("unix://{}", engine.display()))
             .env("DOCKLINE_RUNTIME_DIR", folder.path())
@@ -101,6 +118,13 @@ impl Dockline {
     pub(crate) fn await_tunnel(&mut self) -> Result<Instant> {
         self.until("the tunnel", |status| {
             status["tunnel"]["state"] == "running"
+        })
+    }
+
+    /// Waits until callers of the entry come here.
+    pub(crate) fn await_link(&mut self) -> Result<Instant> {
+        self.until("the link", |status| {
+            status["tunnel"]["link"]["state"] == "up" && status["interceptor"]["reachable"] != false
         })
     }
 

@@ -2,13 +2,14 @@
 //! within each round. `cargo xtask bench` prepares what is needed and starts this.
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
-//! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`],
+//! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`], [`entry`],
 //! [`events`], [`names`], [`api`], [`mod@start`]; and [`engine`], real or made up.
 
 mod api;
 mod dns;
 mod dockline;
 mod engine;
+mod entry;
 mod events;
 mod measure;
 mod names;
@@ -93,6 +94,7 @@ enum Suite {
     Dns,
     Socks,
     Tunnel,
+    Entry,
     Events,
     Names,
     Api,
@@ -138,13 +140,14 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 7] = [
+    let suites: [(Suite, Measure); 8] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
         (Suite::Names, names::measure),
         (Suite::Tunnel, tunnel::measure),
         (Suite::Api, api::measure),
+        (Suite::Entry, entry::measure),
         (Suite::Start, start::measure),
     ];
     fs::create_dir_all(&run.out).with_context(|| format!("make {}", run.out.display()))?;

@@ -61,6 +61,11 @@ pub(crate) fn resident_kib(pid: u32) -> Result<f64> {
     field(pid, "status", "VmRSS:")
 }
 
+/// The most resident memory so far, in KiB.
+pub(crate) fn peak_kib(pid: u32) -> Result<f64> {
+    field(pid, "status", "VmHWM:")
+}
+
 /// Proportional resident memory in KiB.
 pub(crate) fn proportional_kib(pid: u32) -> Result<f64> {
     field(pid, "smaps_rollup", "Pss:")

@@ -97,7 +97,7 @@ pub(crate) fn measure(run: &Run, report: &mut Report) -> Result<()> {
 }
 
 /// Runs this program in another role, in a container's network.
-fn serve_inside(process: &str, role: &str, port: u16) -> Result<Server> {
+pub(crate) fn serve_inside(process: &str, role: &str, port: u16) -> Result<Server> {
     let ourselves = std::env::current_exe().context("find this program")?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let mut command = program("nsenter");

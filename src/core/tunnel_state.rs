@@ -102,14 +102,14 @@ mod tests {
 
     #[test]
     fn a_key_is_what_64_digits_say() {
-        let digits: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let digits = "a0".repeat(31) + "0B";
         let key = Secret::new(&digits).key().unwrap();
-        assert_eq!(key[..3], [0, 1, 2]);
+        assert_eq!((key[0], key[31]), (0xa0, 0x0b));
         for wrong in [
             "",
             "00",
             &digits[2..],
-            &digits.replace('f', "g"),
+            &digits.replace('a', "g"),
             &"ü".repeat(32),
         ] {
             assert_eq!(Secret::new(wrong).key(), None, "{wrong}");

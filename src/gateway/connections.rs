@@ -70,7 +70,7 @@ impl Connections {
         Entry {
             table: Arc::clone(&self.0),
             id,
-            _called: None,
+            called: None,
         }
     }
 }
@@ -81,13 +81,13 @@ pub(super) struct Entry {
     table: Arc<Table>,
     id: u64,
     /// Where it is one to the interceptor.
-    _called: Option<Called>,
+    called: Option<Called>,
 }
 
 impl Entry {
     /// Keeps `called` for as long as itself.
     pub(super) fn with(mut self, called: Called) -> Self {
-        self._called = Some(called);
+        self.called = Some(called);
         self
     }
 }

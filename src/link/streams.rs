@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -129,12 +128,13 @@ impl Idle {
         let place = timeout(TAKING, way.link.arrivals.reserve()).await?;
         let place = place.map_err(|_| io::Error::other("the gateway has ended"))?;
         timeout(TAKING, stream.write_all(&Message::Taken.encode())).await??;
-        match way.settle(caller, local).await {
-            Some(scope) => {
-                let address = caller;
-                place.send((stream, Caller { address, scope }));
-            }
-            None => refuse(stream, caller, local),
+        if let Some(scope) = way.settle(caller, local).await {
+            let address = caller;
+            place.send((stream, Caller { address, scope }));
+        } else {
+            // Nothing can be said of what that caller may reach. A reset tells it from an answer.
+            debug!(%caller, %local, "a caller is on no network on which it can have called");
+            let _ = stream.set_zero_linger();
         }
         Ok(())
     }
@@ -151,10 +151,4 @@ impl Way {
         let map = Arc::clone(&self.link.map.borrow());
         scope_of(&map, caller, local)
     }
-}
-
-/// Nothing can be said of what that caller may reach. A reset tells it from an answer.
-fn refuse(stream: TcpStream, caller: SocketAddr, local: SocketAddr) {
-    debug!(%caller, %local, "a caller is on no network on which it can have called");
-    let _ = stream.set_zero_linger();
 }

@@ -120,8 +120,8 @@ impl Rig {
     }
 
     async fn is(&mut self, wanted: LinkState) {
-        let waited = self.state.wait_for(|state| *state == wanted);
-        soon(&format!("{wanted:?}"), waited).await.unwrap();
+        let news = self.state.wait_for(|state| *state == wanted);
+        soon(&format!("{wanted:?}"), news).await.unwrap();
     }
 }
 

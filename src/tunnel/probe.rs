@@ -71,12 +71,11 @@ pub(super) async fn answer(access: &SocksAccess, made: Made) -> io::Result<Met> 
 /// Who owns the tunnel in that container. One that does not answer is nobody's.
 pub(super) async fn owner_of(facts: &TunnelFacts) -> Option<String> {
     let published = facts.published.get(&format!("{SOCKS_PORT}/tcp"));
-    let address = match published {
-        Some(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
-        None => {
-            let home = facts.environment.get(HOME)?.split(',').next()?;
-            SocketAddr::new(home.parse().ok()?, SOCKS_PORT)
-        }
+    let address = if let Some(port) = published {
+        SocketAddr::from(([127, 0, 0, 1], *port))
+    } else {
+        let home = facts.environment.get(HOME)?.split(',').next()?;
+        SocketAddr::new(home.parse().ok()?, SOCKS_PORT)
     };
     let secret = Secret::new(facts.environment.get(SECRET)?);
     let met = probe(&SocksAccess { address, secret }).await;

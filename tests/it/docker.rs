@@ -6,6 +6,8 @@ mod compose;
 #[cfg(target_os = "linux")]
 mod conform;
 mod dns;
+#[cfg(target_os = "linux")]
+mod entry;
 mod faults;
 mod gateway;
 mod many;

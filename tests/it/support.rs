@@ -267,9 +267,9 @@ impl Running {
             gateway: anywhere,
             gateway_password: None,
             upstream: Upstream::default(),
-            http: anywhere,
             interceptor: None,
             internal_egress: false,
+            http: anywhere,
             api_socket: None,
             api_tcp: None,
             ca: None,
@@ -322,6 +322,17 @@ impl Running {
 
     pub(crate) async fn status(&self) -> Status {
         client::get(&self.control, "/v1/status", &[]).await.unwrap()
+    }
+
+    /// Runs a command of the program against this service.
+    pub(crate) fn command(&self, command: &str) {
+        let folder = self.control.parent().unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_dockline"));
+        succeed(
+            Command::new(program)
+                .arg(command)
+                .env("DOCKLINE_RUNTIME_DIR", folder),
+        );
     }
 
     pub(crate) async fn resolve(&self, name: &str, from: Option<&str>) -> Resolution {

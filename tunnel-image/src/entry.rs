@@ -29,7 +29,7 @@ impl Entry {
             None => {
                 Arc::clone(&self.plain)
                     .serve(caller, from.ip(), local.ip())
-                    .await
+                    .await;
             }
         }
     }

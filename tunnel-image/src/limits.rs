@@ -36,15 +36,16 @@ pub(crate) fn raise() -> Limits {
     fit(files)
 }
 
-/// `None` is no limit. Clients and callers get half each, so that neither keeps the other out.
+/// `None` is no limit. Callers get a third, so that neither keeps the others out: what a caller sends comes back as a client,
+/// and others are clients as well.
 fn fit(files: Option<u64>) -> Limits {
     let files = files.unwrap_or(u64::MAX).saturating_sub(RESERVED);
     let parked = (files / 8).clamp(1, MOST_PARKED);
-    let each = ((files - parked.min(files)) / 2 / FILES_EACH).clamp(1, MOST);
-    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let all = files.saturating_sub(parked) / FILES_EACH;
+    let size = |number: u64| usize::try_from(number.clamp(1, MOST)).unwrap_or(usize::MAX);
     Limits {
-        clients: size(each),
-        callers: size(each),
+        clients: size(all - all / 3),
+        callers: size(all / 3),
         parked: size(parked),
     }
 }
@@ -55,15 +56,16 @@ mod tests {
 
     #[test]
     fn what_is_carried_leaves_room_for_other_files() {
-        for (files, each, parked) in [
-            (None, 16_384, 512),
-            (Some(1_048_576), 16_384, 512),
-            (Some(1_024), 210, 120),
-            (Some(10), 1, 1),
+        for (files, clients, callers, parked) in [
+            (None, 16_384, 16_384, 512),
+            (Some(1_048_576), 16_384, 16_384, 512),
+            (Some(20_000), 6_475, 3_237, 512),
+            (Some(1_024), 280, 140, 120),
+            (Some(10), 1, 1, 1),
         ] {
             let limits = Limits {
-                clients: each,
-                callers: each,
+                clients,
+                callers,
                 parked,
             };
             assert_eq!(fit(files), limits, "{files:?}");

@@ -32,7 +32,7 @@ const TAKING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Link {
     state: Mutex<State>,
-    /// Of parked streams, and of callers that wait for one.
+    /// Of parked streams.
     most: usize,
 }
 
@@ -71,7 +71,7 @@ impl HandedOn {
         let owner_died = async {
             if cut.changed().await.is_err() {
                 // It said good-bye, and finishes what it has begun.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {
@@ -143,11 +143,8 @@ impl Link {
                     return Some(HandedOn { stream, cut });
                 }
             }
-            // Those that gave up waiting make room.
+            // Those that gave up waiting make room; of the others there are no more than callers.
             ownership.waiting.retain(|waiting| !waiting.is_closed());
-            if ownership.waiting.len() >= self.most {
-                return None;
-            }
             // From whoever parks the next stream to this caller.
             let (stream_tx, stream_rx) = oneshot::channel();
             ownership.waiting.push_back(stream_tx);

@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, ResolverConfig, ServerOrderingStrategy};
+use hickory_resolver::config::{
+    LookupIpStrategy, ResolveHosts, ResolverConfig, ServerOrderingStrategy,
+};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
@@ -96,6 +98,8 @@ impl Names {
     fn read(&self) -> Result<TokioResolver, NetError> {
         let (config, mut options) = parse_resolv_conf(std::fs::read(&self.path)?)?;
         options.cache_size = 0;
+        // It names the tunnel itself, and would answer for its addresses.
+        options.use_hosts_file = ResolveHosts::Never;
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         // One after the other, as the C library asks them.
         options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;

@@ -30,6 +30,8 @@ pub(crate) enum Suite {
     Socks,
     /// The tunnel in its container, through the gateway.
     Tunnel,
+    /// From containers to the interceptor, by entry and link.
+    Entry,
     /// From the engine's events to names and joins.
     Events,
     /// Answers, changes and memory of the core.
@@ -48,6 +50,7 @@ impl Suite {
             Self::Dns => "dns",
             Self::Socks => "socks",
             Self::Tunnel => "tunnel",
+            Self::Entry => "entry",
             Self::Events => "events",
             Self::Names => "names",
             Self::Api => "api",

@@ -14,8 +14,8 @@ fn status(instance: &str) -> Status {
         r#"{{"instance":"{instance}","version":"0","ready":true,"api_socket":"unix:///run/d.sock","dns":"",
         "gateway":"","http":"","control":"","interceptor":null,"engine":{{"endpoint":"tcp://engine:2376",
         "version":null,"api_version":null,"connected":true,"problem":null}},"tunnel":{{"state":"absent","id":null,
-        "name":"","image":null,"address":null,"entry":null,"home":null,"networks":[],"problem":null,"kept_off":[]}},
-        "containers":[],"ambiguous":[],"map":{{"generation":0,"resyncs":0,"names":0}}}}"#
+        "name":"","image":null,"address":null,"entry":null,"home":null,"networks":[],"problem":null,"kept_off":[],"link":{{"state":"up","owner":null}}}},
+        "containers":[],"ambiguous":[],"intercepting":true,"map":{{"generation":0,"resyncs":0,"names":0}}}}"#
     );
     serde_json::from_str(&text).unwrap()
 }

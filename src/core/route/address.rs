@@ -1,7 +1,7 @@
 //! The verdict on a final address.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::{OwnAddresses, Refusal, Route, Target, ThisHost, own_loopback};
@@ -34,6 +34,9 @@ pub fn route_address(
     if own.contains(&address) {
         return loops(address);
     }
+    if is_tunnel(map, ip) {
+        return Route::refused(Refusal::Loop, format!("{ip} is dockline's own tunnel"));
+    }
     match (map.network_of(ip), scope) {
         (Some(view), Scope::Merged) => {
             to_machine_for_all(map, view, address).unwrap_or_else(|| into_network(view, address))
@@ -54,6 +57,12 @@ pub fn route_address(
             here,
         ),
     }
+}
+
+fn is_tunnel(map: &NetworkMap, address: IpAddr) -> bool {
+    let endpoints = map.tunnel().map(|known| &known.container.endpoints);
+    let mut endpoints = endpoints.into_iter().flatten();
+    endpoints.any(|endpoint| endpoint.addresses().any(|own| own == address))
 }
 
 fn loops(address: SocketAddr) -> Route {

@@ -2,7 +2,7 @@ mod properties;
 mod resolvers;
 
 use super::*;
-use crate::core::sample::{id, map};
+use crate::core::sample::{id, map, network_id};
 
 const MAP: &str = "
     net bridge default 172.17.0.0/16
@@ -39,6 +39,16 @@ fn check(from: &str, destination: &str, expected: &str) {
 }
 
 fn check_with(has_engine: bool, from: &str, destination: &str, expected: &str) {
+    check_all(has_engine, false, from, destination, expected);
+}
+
+fn check_all(
+    has_engine: bool,
+    internal_egress: bool,
+    from: &str,
+    destination: &str,
+    expected: &str,
+) {
     let (host, port) = destination.rsplit_once(':').unwrap();
     let destination = Destination {
         host: Host::from(host),
@@ -46,7 +56,10 @@ fn check_with(has_engine: bool, from: &str, destination: &str, expected: &str) {
     };
     let scope = match from {
         "" => Scope::Merged,
-        container => Scope::Container(id(container)),
+        name => match name.strip_prefix('@') {
+            Some(network) => Scope::Network(network_id(network)),
+            None => Scope::Container(id(name)),
+        },
     };
     let own = ["127.0.0.1:1090", "127.0.0.1:5390"]
         .map(|a| a.parse().unwrap())
@@ -54,7 +67,7 @@ fn check_with(has_engine: bool, from: &str, destination: &str, expected: &str) {
     let here = ThisHost {
         own: &own,
         has_engine,
-        internal_egress: false,
+        internal_egress,
     };
     let found = match route(&map(MAP), &scope, &destination, here) {
         Route::Tunnel { targets, .. } => {
@@ -93,6 +106,8 @@ fn from_nowhere_in_particular() {
         ("vault:80", "tunnel 10.2.0.3:80@inner"),
         // Nobody watched is there, and its names are nobody's business.
         ("10.3.0.2:80", "Forbidden"),
+        // But the engine's machine is everybody's.
+        ("10.3.0.1:80", "tunnel 10.3.0.1:80@a4"),
         ("far:80", "NotFound"),
         ("mute:80", "Forbidden"),
         // The range of a macvlan network is the LAN's.
@@ -211,6 +226,65 @@ fn a_name_may_say_from_where_it_is_seen() {
     }
     // In a container's scope it is a name like any other, and nobody's.
     check("web", "db.web.scope.dockline:80", "NotFound");
+}
+
+#[test]
+fn from_a_network_by_nobody_who_is_known() {
+    for (from, destination, expected) in [
+        (
+            "@shop",
+            "web:80",
+            "tunnel 10.1.0.2:80@shop [fd00:1::2]:80@shop",
+        ),
+        ("@shop", "db.shop:80", "tunnel 10.1.0.3:80@shop"),
+        ("@shop", "10.1.0.3:80", "tunnel 10.1.0.3:80@shop"),
+        ("@shop", "vault:80", "NotFound"),
+        ("@shop", "vault.inner:80", "direct"),
+        ("@shop", "10.2.0.3:80", "Forbidden"),
+        ("@shop", "172.17.0.1:80", "Forbidden"),
+        ("@shop", "127.0.0.1:80", "Forbidden"),
+        ("@shop", "localhost:80", "NotFound"),
+        ("@shop", "192.0.2.1:80", "direct"),
+        ("@shop", "example.com:80", "direct"),
+        ("@inner", "vault:80", "tunnel 10.2.0.3:80@inner"),
+        ("@inner", "192.0.2.1:80", "Forbidden"),
+        ("@inner", "example.com:80", "Forbidden"),
+        ("@bridge", "192.0.2.1:80", "direct"),
+        ("@gone", "192.0.2.1:80", "Forbidden"),
+    ] {
+        check(from, destination, expected);
+    }
+}
+
+#[test]
+fn internal_networks_may_be_let_out() {
+    for (from, destination, expected) in [
+        ("vault", "192.0.2.1:80", "direct"),
+        ("vault", "example.com:443", "direct"),
+        ("@inner", "192.0.2.1:80", "direct"),
+        ("vault", "10.1.0.3:80", "Forbidden"),
+        ("alone", "192.0.2.1:80", "Forbidden"),
+    ] {
+        check_all(false, true, from, destination, expected);
+    }
+}
+
+#[test]
+fn the_tunnel_is_nobodys_destination() {
+    let map = map(&format!("{MAP}\nrun tunnel tunnel shop=10.1.0.254"));
+    let own = OwnAddresses::new();
+    let here = ThisHost {
+        own: &own,
+        has_engine: false,
+        internal_egress: false,
+    };
+    for scope in [Scope::Merged, Scope::Container(id("web"))] {
+        let address = "10.1.0.254:8790".parse().unwrap();
+        let Route::Refused { refusal, .. } = route_address(&map, &scope, address, here) else {
+            panic!("from {scope:?}");
+        };
+        assert_eq!(refusal, Refusal::Loop);
+    }
 }
 
 /// The reason, and the advice for a refused connection.

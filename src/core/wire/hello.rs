@@ -154,15 +154,16 @@ mod tests {
     fn proofs_are_the_hmac_that_the_protocol_names() {
         let key: Key = std::array::from_fn(|i| u8::try_from(i).unwrap());
         let bytes: [u8; CHALLENGE] = challenge(&key, &CLIENT, &SERVER).try_into().unwrap();
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        assert_eq!(
-            hex(&bytes[33..]),
-            "b3a2026990727f4386cac92cd41f4839e67d88be48f2aba9c89bef53aadbc7b0"
-        );
-        assert_eq!(
-            hex(&meet(&key, &CLIENT, &bytes).unwrap()),
-            "a90b6743a9cb8cd0a93a8140a651c9849496045661abe79f342d9bcfb5b604b1"
-        );
+        let digits = |text: &str| -> Vec<u8> {
+            let pairs = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
+            pairs
+                .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+                .collect()
+        };
+        let server = "b3a2026990727f4386cac92cd41f4839e67d88be48f2aba9c89bef53aadbc7b0";
+        assert_eq!(bytes[33..], digits(server));
+        let client = "a90b6743a9cb8cd0a93a8140a651c9849496045661abe79f342d9bcfb5b604b1";
+        assert_eq!(meet(&key, &CLIENT, &bytes).unwrap()[..], digits(client));
     }
 
     proptest::proptest! {

@@ -25,8 +25,13 @@ fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
 
 impl Served {
     fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, &[])
+    }
+
+    /// With more flags of `serve`.
+    pub(super) fn start_with(lab: &Lab, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = dockline(lab, folder.path(), &["serve"])
+        let child = dockline(lab, folder.path(), &[&["serve"], flags].concat())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -34,9 +39,9 @@ impl Served {
     }
 
     /// As [`Self::start`], with a group of its own, by which a firewall can tell it.
-    pub(super) fn start_in_group(lab: &Lab, group: u32) -> Self {
+    pub(super) fn start_in_group(lab: &Lab, group: u32, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serve = dockline(lab, folder.path(), &["serve"]);
+        let serve = dockline(lab, folder.path(), &[&["serve"], flags].concat());
         let mut command = Command::new("setpriv");
         command
             .arg(format!("--regid={group}"))
@@ -62,7 +67,12 @@ impl Served {
             .unwrap_or_else(|e| panic!("{arguments:?}: {e}: {stderr}"))
     }
 
-    fn signal(&mut self, name: Signal) -> Output {
+    /// Sends a signal that does not end it.
+    pub(super) fn send(&self, name: Signal) {
+        signal(self.child.id(), name);
+    }
+
+    pub(super) fn signal(&mut self, name: Signal) -> Output {
         signal(self.child.id(), name);
         let status = self.child.wait().unwrap();
         let mut stderr = Vec::new();

@@ -65,7 +65,8 @@ fn thousands_of_tunnels_into_a_network_stay_open_and_leave_nothing() {
         }
         drop(open);
         eventually("closed", async || {
-            let few = |now: usize, before: usize| now <= before + 16;
+            // The link may have come, with the streams that it keeps ready.
+            let few = |now: usize, before: usize| now <= before + 32;
             let tunnel = Cost::of(pid).unwrap();
             (few(serve.cost().files, fresh.files) && few(tunnel.files, before.files)).then_some(())
         })

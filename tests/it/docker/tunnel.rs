@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use super::commands::Served;
-use crate::support::{Running, eventually, on_each_engine, succeed};
+use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
 
-fn tunnel(lab: &crate::support::Lab) -> String {
+fn tunnel(lab: &Lab) -> String {
     format!("dockline-tunnel-{}", lab.name)
 }
 
@@ -278,9 +278,17 @@ fn two_instances_share_a_network_and_both_leave() {
 }
 
 /// Drops what a group of this machine sends to an engine's networks, as a VM or a firewall between would.
-struct Firewall(Vec<String>);
+pub(super) struct Firewall(Vec<String>);
 
 impl Firewall {
+    /// Around all networks of the engine, of which `net` is one.
+    pub(super) fn around(lab: &Lab, net: &str, group: u32) -> Self {
+        let template = "{{range .IPAM.Config}}{{.Subnet}}{{end}}";
+        let range = lab.docker(&["network", "inspect", "-f", template, net]);
+        let pool: Vec<_> = range.split('.').take(2).collect();
+        Self::new(group, &format!("{}.0.0/16", pool.join(".")))
+    }
+
     fn new(group: u32, range: &str) -> Self {
         let rule = format!("OUTPUT -m owner --gid-owner {group} -d {range} -j DROP");
         let rule: Vec<_> = rule.split(' ').map(str::to_owned).collect();
@@ -311,20 +319,9 @@ fn an_engine_without_a_route_is_reached_through_a_published_port() {
                 "web",
             ],
         );
-        let home = lab.docker(&[
-            "network",
-            "inspect",
-            "-f",
-            "{{range .IPAM.Config}}{{.Subnet}}{{end}}",
-            &net,
-        ]);
-        let pool = format!(
-            "{}.0.0/16",
-            home.split('.').take(2).collect::<Vec<_>>().join(".")
-        );
         let group = 60_000 + std::process::id() % 5_000;
-        let _firewall = Firewall::new(group, &pool);
-        let served = Served::start_in_group(&lab, group);
+        let _firewall = Firewall::around(&lab, &net, group);
+        let served = Served::start_in_group(&lab, group, &[]);
         let status = eventually("a tunnel", async || {
             let status = served.json(&lab, &["status", "--wait", "20", "--json"]);
             (status["tunnel"]["state"] == "running").then_some(status)
