@@ -91,6 +91,9 @@ fn network(number: usize) -> Network {
         ipv6: false,
         icc: true,
         default_bridge: false,
+        swarm: false,
+        attachable: false,
+        ingress: false,
         subnets: vec![Subnet {
             net,
             gateway: net.hosts().next(),

@@ -2,6 +2,7 @@
 
 mod everyday;
 mod injected;
+mod intercepted;
 mod networks;
 mod projects;
 mod sdk;

@@ -8,7 +8,7 @@ mod deaths;
 mod http;
 mod inside;
 mod many;
-mod recorder;
+pub(super) mod recorder;
 
 use inside::Inside;
 use recorder::Recorder;
@@ -37,7 +37,7 @@ fn resident(lab: &Lab, name: &str, network: &str, options: &[&str]) -> Option<In
 }
 
 /// A service that hands on to `recorder`.
-async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
+pub(super) async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
     let interceptor = Interceptor::at(&recorder.address().to_string()).unwrap();
     let running = Running::start(lab, |config| config.interceptor = Some(interceptor)).await;
     running.ready().await;

@@ -30,7 +30,7 @@ struct Shared {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(in crate::docker) struct Recorder {
     address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinSet<()>,
@@ -38,7 +38,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) async fn new() -> Self {
+    pub(in crate::docker) async fn new() -> Self {
         Self::at("127.0.0.1:0".parse().unwrap(), Arc::default()).await
     }
 
@@ -56,30 +56,30 @@ impl Recorder {
         }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(in crate::docker) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(super) fn use_gateway(&self, gateway: SocketAddr) {
+    pub(in crate::docker) fn use_gateway(&self, gateway: SocketAddr) {
         *self.shared.gateway.lock().unwrap() = Some(gateway);
     }
 
     /// That costs as much as the request itself.
-    pub(super) fn do_not_ask_who(&self) {
+    pub(in crate::docker) fn do_not_ask_who(&self) {
         self.shared.incurious.store(true, Ordering::Relaxed);
     }
 
     /// What passed so far, each with the name of the container that sent it.
-    pub(super) fn recorded(&self) -> Vec<(String, String)> {
+    pub(in crate::docker) fn recorded(&self) -> Vec<(String, String)> {
         self.shared.recorded.lock().unwrap().clone()
     }
 
-    pub(super) fn forget(&self) {
+    pub(in crate::docker) fn forget(&self) {
         self.shared.recorded.lock().unwrap().clear();
     }
 
     /// Ends, connections and all, as a process does that is killed.
-    pub(super) async fn die(mut self) -> Dead {
+    pub(in crate::docker) async fn die(mut self) -> Dead {
         self.open.cancel();
         self.task.shutdown().await;
         Dead {
@@ -90,14 +90,14 @@ impl Recorder {
 }
 
 /// A recorder that has died.
-pub(super) struct Dead {
+pub(in crate::docker) struct Dead {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Dead {
     /// Where it was, with what it knew.
-    pub(super) async fn rise(self) -> Recorder {
+    pub(in crate::docker) async fn rise(self) -> Recorder {
         Recorder::at(self.address, self.shared).await
     }
 }
