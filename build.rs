@@ -40,10 +40,11 @@ const ARCHITECTURES: [Arch; 2] = [
 ];
 
 /// Everything that the program is made of.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     "build.rs",
     "Cargo.lock",
     "Cargo.toml",
+    "src/core/wire",
     "tunnel-image/Cargo.toml",
     "tunnel-image/src",
 ];
