@@ -4,8 +4,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,13 @@ use anyhow::{Context as _, Result, ensure};
 use crate::Run;
 use crate::dockline::{Dockline, INSTANCE};
 use crate::engine::docker::Docker;
-use crate::measure::{median, micros, peak_kib, percentile, resident_kib};
+use crate::measure::{len, median, micros, peak_kib, percentile, resident_kib};
 use crate::report::{Figure, Report, Samples, Target, progress, with_unit};
 use crate::tunnel::serve_inside;
 
 const SUITE: &str = "entry";
 const OURS: &str = "dockline";
+const CONNECT: &str = "dockline, CONNECT";
 const NETWORK: &str = "bench-entry";
 const TARGET: &str = "bench-entry-target";
 const WEB: u16 = 8000;
@@ -28,6 +30,8 @@ const REQUESTS: usize = 2_000;
 const CALLERS: usize = 1_000;
 /// Enough for a request's head and a connection each way.
 const STACK: usize = 64 * 1024;
+/// For all requests to be at the interceptor.
+const GATHERING: Duration = Duration::from_secs(3);
 /// For an answer; nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,6 +40,7 @@ struct Scene<'a> {
     run: &'a Run,
     docker: &'a Docker,
     request: String,
+    connect: String,
 }
 
 /// Measures both, each on a fresh dockline.
@@ -55,10 +60,12 @@ pub(crate) fn measure(run: &Run, report: &mut Report) -> Result<()> {
         run,
         docker: &docker,
         request: format!("GET http://{web}/512 HTTP/1.1\r\nHost: {web}\r\n\r\n"),
+        connect: format!("CONNECT {web} HTTP/1.1\r\nHost: {web}\r\n\r\n"),
     };
     let mut samples = Samples::new(&run.out, SUITE)?;
     scene.how_soon(&mut samples)?;
-    scene.how_much(&mut samples)?;
+    scene.how_much(CONNECT, &scene.connect, &mut samples)?;
+    scene.how_much(OURS, &scene.request, &mut samples)?;
     figures(&samples, report);
     Ok(())
 }
@@ -90,16 +97,17 @@ impl Scene<'_> {
         Ok(())
     }
 
-    fn how_much(&self, samples: &mut Samples) -> Result<()> {
+    fn how_much(&self, form: &str, request: &str, samples: &mut Samples) -> Result<()> {
         let interceptor = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (dockline, entry) = self.serve(&interceptor)?;
         let (gateway, pid) = (dockline.gateway, dockline.pid());
-        samples.add(1, OURS, "idle RSS KiB", resident_kib(pid)?)?;
-        let all_there = Arc::new(Barrier::new(CALLERS));
+        samples.add(1, form, "idle RSS KiB", resident_kib(pid)?)?;
+        let there = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&there);
         thread::spawn(move || {
             for stream in interceptor.incoming().flatten() {
-                let all_there = Arc::clone(&all_there);
-                let pass = move || pass(stream, gateway, &all_there);
+                let there = Arc::clone(&counted);
+                let pass = move || pass(stream, gateway, &there);
                 drop(thread::Builder::new().stack_size(STACK).spawn(pass));
             }
         });
@@ -107,7 +115,7 @@ impl Scene<'_> {
         let mut callers = Vec::new();
         for _ in 0..CALLERS {
             let mut caller = connect(entry)?;
-            caller.write_all(self.request.as_bytes())?;
+            caller.write_all(request.as_bytes())?;
             callers.push(caller);
         }
         for (number, caller) in callers.iter_mut().enumerate() {
@@ -119,8 +127,10 @@ impl Scene<'_> {
                 String::from_utf8_lossy(&answer)
             );
         }
-        samples.add(1, OURS, "1,000 at once ms", micros(start.elapsed()) / 1e3)?;
-        samples.add(1, OURS, "peak RSS KiB", peak_kib(pid)?)?;
+        samples.add(1, form, "1,000 at once ms", micros(start.elapsed()) / 1e3)?;
+        let intercepted = len(there.load(Ordering::Relaxed));
+        samples.add(1, form, "of 1,000 intercepted", intercepted)?;
+        samples.add(1, form, "peak RSS KiB", peak_kib(pid)?)?;
         dockline.stop();
         Ok(())
     }
@@ -201,10 +211,15 @@ fn stamp(mut stream: TcpStream, seen: &Sender<Instant>) {
     }
 }
 
-/// An interceptor that goes on through the gateway, once all requests are there.
-fn pass(mut stream: TcpStream, gateway: SocketAddr, all_there: &Barrier) -> Result<()> {
+/// An interceptor that goes on through the gateway, once all requests are there. Some may never be: who waits too long for
+/// dockline is served by the tunnel alone.
+fn pass(mut stream: TcpStream, gateway: SocketAddr, there: &AtomicUsize) -> Result<()> {
     let request = read_until(&mut stream, b"\r\n\r\n")?;
-    all_there.wait();
+    there.fetch_add(1, Ordering::Relaxed);
+    let give_up = Instant::now() + GATHERING;
+    while there.load(Ordering::Relaxed) < CALLERS && Instant::now() < give_up {
+        thread::sleep(Duration::from_millis(5));
+    }
     let mut onward = connect(gateway)?;
     onward.write_all(&request)?;
     let answer = read_until(&mut onward, b"\r\n\r\n")?;
@@ -234,6 +249,12 @@ fn figures(samples: &Samples, report: &mut Report) {
             Target::None,
         ),
         (
+            "of these intercepted",
+            "of 1,000 intercepted",
+            "",
+            Target::AtLeast(1_000.0),
+        ),
+        (
             "memory at most meanwhile",
             "peak RSS KiB",
             "KiB",
@@ -244,7 +265,7 @@ fn figures(samples: &Samples, report: &mut Report) {
         let figure = Figure {
             what: what.to_owned(),
             ours: with_unit(ours, unit),
-            beside: String::new(),
+            beside: samples.beside(&[CONNECT], metric),
             judged: ours,
             unit,
             target,
