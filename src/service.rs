@@ -1,36 +1,27 @@
 //! The wiring: binds everything, starts everything, watches everything, and stops it in order.
 
+mod supervise;
+mod wires;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_proxy::{self, ApiProxy};
 use crate::config::Config;
-use crate::control::report::{Beyond, Forward};
 use crate::control::{Addresses, Control, Sources};
-use crate::core::engine_state::EngineState;
-use crate::core::link_state::LinkState;
-use crate::core::map::NetworkMap;
-use crate::core::membership::Leases;
-use crate::core::resolve::ADDRESSES;
-use crate::core::route::Resolvers;
 use crate::core::tracker::Tracker;
-use crate::core::tunnel_state::TunnelState;
-use crate::dns::{self, Dns, Forwarder};
+use crate::dns::{Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Interceptor};
 use crate::link::Link;
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
-
-/// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
-const ARRIVALS: usize = 64;
+use supervise::{Part, Parts};
+use wires::{Wires, ask_servers, forward, through_tunnel};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -114,59 +105,16 @@ impl Service {
             api,
             _lock,
         } = self;
-        // From the watcher to everybody.
-        let (map_tx, map_rx) = watch::channel(Arc::new(NetworkMap::default()));
-        let (engine_tx, engine_rx) = watch::channel(EngineState::default());
-        // From the tunnel's driver to gateway, link and control.
-        let (tunnel_tx, tunnel_rx) = watch::channel(TunnelState::default());
-        // From the API proxy to the tunnel's driver.
-        let (leases_tx, leases_rx) = watch::channel(Leases::default());
-        // From the link to control, and from control to the link.
-        let (link_tx, link_rx) = watch::channel(LinkState::default());
-        let (intercepting_tx, intercepting_rx) = watch::channel(true);
-        // From the link to the gateway: callers that it has yet to look at.
-        let (arrivals_tx, arrivals) = mpsc::channel(ARRIVALS);
+        let wires = Wires::new();
         let owner = owner(&config.runtime_dir);
-
-        let view = gateway::View {
-            map: map_rx.clone(),
-            tunnel: tunnel_rx.clone(),
-        };
+        let view = wires.gateway();
         let forwarder = Forwarder::new(
             config.dns_forward,
             addresses.dns,
             through_tunnel(view.clone()),
         );
-        let sources = Sources {
-            instance: config.selector.instance.clone(),
-            endpoint: client.endpoint().to_owned(),
-            addresses: addresses.clone(),
-            map: map_rx.clone(),
-            engine: engine_rx.clone(),
-            tunnel: tunnel_rx.clone(),
-            link: link_rx,
-            intercepting: intercepting_tx,
-            internal_egress: config.internal_egress,
-            interceptor: config
-                .interceptor
-                .as_ref()
-                .map(|interceptor| (interceptor.address().to_string(), interceptor.reachable())),
-            forward: forward(forwarder.clone()),
-        };
-        let link = Link {
-            owner: owner.clone(),
-            tunnel: tunnel_rx.clone(),
-            map: map_rx.clone(),
-            intercepting: intercepting_rx,
-            internal_egress: config.internal_egress,
-            arrivals: arrivals_tx,
-        };
-        let api_view = api_proxy::View {
-            map: map_rx.clone(),
-            tunnel: tunnel_rx.clone(),
-            leases: leases_tx,
-            client: client.clone(),
-        };
+        let dns_view = wires.dns(addresses.own(), config.internal_egress);
+        let api_view = wires.api(client.clone());
         let api_config = api_proxy::Config {
             instance: config.selector.instance.clone(),
             endpoint: config.endpoint,
@@ -174,11 +122,26 @@ impl Service {
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
         };
-        let dns_view = dns::View {
-            map: map_rx.clone(),
-            tunnel: tunnel_rx,
-            own: addresses.own(),
+        let sources = Sources {
+            instance: config.selector.instance.clone(),
+            endpoint: client.endpoint().to_owned(),
+            map: wires.map.1.clone(),
+            engine: wires.engine.1.clone(),
+            tunnel: wires.tunnel.1.clone(),
+            link: wires.link.1,
+            intercepting: wires.intercepting.0,
             internal_egress: config.internal_egress,
+            interceptor: config.interceptor.as_ref().map(Interceptor::report),
+            forward: forward(forwarder.clone()),
+            addresses: addresses.clone(),
+        };
+        let link = Link {
+            owner: owner.clone(),
+            tunnel: wires.tunnel.1,
+            map: wires.map.1.clone(),
+            intercepting: wires.intercepting.1,
+            internal_egress: config.internal_egress,
+            arrivals: wires.arrivals.0,
         };
         let gateway_config = gateway::Config {
             password: config.gateway_password,
@@ -189,159 +152,49 @@ impl Service {
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };
-        let watcher = Watcher::new(
-            client.clone(),
-            Tracker::new(config.selector.clone()),
-            config.pace,
-            map_tx,
-            engine_tx,
-        );
+        let tracker = Tracker::new(config.selector.clone());
+        let (map_tx, engine_tx) = (wires.map.0, wires.engine.0);
+        let watcher = Watcher::new(client.clone(), tracker, config.pace, map_tx, engine_tx);
         let driver = Driver {
             client,
             instance: config.selector.instance,
             owner,
             image: config.tunnel_image,
-            engine: engine_rx,
-            map: map_rx,
-            leases: leases_rx,
+            engine: wires.engine.1,
+            map: wires.map.1,
+            leases: wires.leases.1,
         };
 
-        // What others use ends first; then what keeps it working.
-        let retire = CancellationToken::new();
-        let mut parts = Parts::new();
-        let token = stop.clone();
-        parts.spawn(async move {
-            let ended = dns.run(dns_view, forwarder, token).await;
-            (Part::Dns, ended.map(|()| None).map_err(Into::into))
+        let mut parts = Parts::new(stop);
+        parts.add(Part::Dns, |token| async move {
+            Ok(dns.run(dns_view, forwarder, token).await.map(|()| None)?)
         });
-        let token = stop.clone();
-        parts.spawn(async move {
-            gateway.run(view, gateway_config, arrivals, token).await;
-            (Part::Gateway, Ok(None))
+        parts.add(Part::Gateway, |token| async move {
+            gateway
+                .run(view, gateway_config, wires.arrivals.1, token)
+                .await;
+            Ok(None)
         });
-        let token = stop.clone();
-        parts.spawn(async move {
-            link.run(link_tx, token).await;
-            (Part::Link, Ok(None))
+        parts.add(Part::Link, |token| async move {
+            link.run(wires.link.0, token).await;
+            Ok(None)
         });
-        let token = stop.clone();
-        parts.spawn(async move {
-            let ended = control.run(sources, token).await;
-            (Part::Control, ended.map(|()| None).map_err(Into::into))
+        parts.add(Part::Control, |token| async move {
+            Ok(control.run(sources, token).await.map(|()| None)?)
         });
-        let token = stop.clone();
-        parts.spawn(async move {
+        parts.add(Part::ApiProxy, |token| async move {
             api.run(api_view, api_config, token).await;
-            (Part::ApiProxy, Ok(None))
+            Ok(None)
         });
-        let token = retire.clone();
-        parts.spawn(async move {
+        parts.add(Part::Watcher, |token| async move {
             watcher.run(token).await;
-            (Part::Watcher, Ok(None))
+            Ok(None)
         });
-        let token = retire.clone();
-        parts.spawn(async move { (Part::Tunnel, Ok(driver.run(tunnel_tx, token).await)) });
-        supervise(parts, stop, retire).await
+        parts.add(Part::Tunnel, |token| async move {
+            Ok(driver.run(wires.tunnel.0, token).await)
+        });
+        parts.supervise().await
     }
-}
-
-/// What runs, for as long as the service does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Dns,
-    Gateway,
-    Link,
-    Control,
-    ApiProxy,
-    Watcher,
-    Tunnel,
-}
-
-impl Part {
-    /// Whether it is there for others, and so ends before what it relies on.
-    fn is_front(self) -> bool {
-        matches!(
-            self,
-            Self::Dns | Self::Gateway | Self::Link | Self::Control | Self::ApiProxy
-        )
-    }
-}
-
-type Parts = JoinSet<(Part, anyhow::Result<Option<Leftover>>)>;
-
-/// Waits for the end. A part that ends before it was told to stops the others, and makes the outcome an error.
-async fn supervise(
-    mut parts: Parts,
-    stop: CancellationToken,
-    retire: CancellationToken,
-) -> anyhow::Result<Option<Leftover>> {
-    let mut fronts = 4;
-    let mut outcome = Ok(());
-    let mut leftover = None;
-    while let Some(ended) = parts.join_next().await {
-        let early = !stop.is_cancelled();
-        stop.cancel();
-        let failure = match ended {
-            Ok((part, result)) => {
-                fronts = usize::saturating_sub(fronts, usize::from(part.is_front()));
-                match result {
-                    Err(error) => Some(error.context(format!("{part:?} ended"))),
-                    Ok(_) if early => Some(anyhow::anyhow!("{part:?} ended by itself")),
-                    Ok(stays) => {
-                        leftover = leftover.or(stays);
-                        None
-                    }
-                }
-            }
-            // Which one it was, is not known: none is waited for any more.
-            Err(panic) => {
-                fronts = 0;
-                Some(panic.into())
-            }
-        };
-        if fronts == 0 {
-            retire.cancel();
-        }
-        // The first failure is the cause; what follows from it is not news.
-        if let (Ok(()), Some(failure)) = (&outcome, failure) {
-            outcome = Err(failure);
-        }
-    }
-    outcome.map(|()| leftover)
-}
-
-fn forward(forwarder: Forwarder) -> Forward {
-    Arc::new(move |question, resolvers| {
-        let forwarder = forwarder.clone();
-        Box::pin(async move {
-            match question {
-                Beyond::Names(names, types) => forwarder.resolve(&names, types, &resolvers).await,
-                Beyond::Address(address) => forwarder.reverse(address, &resolvers).await,
-            }
-        })
-    })
-}
-
-/// From the gateway to the DNS servers of containers.
-fn ask_servers(forwarder: Forwarder) -> gateway::AskServers {
-    gateway::AskServers::new(move |names, servers| {
-        let forwarder = forwarder.clone();
-        Box::pin(async move {
-            let resolvers = Resolvers::Own(servers);
-            forwarder
-                .resolve(&names, ADDRESSES, &resolvers)
-                .await
-                .addresses
-        })
-    })
-}
-
-/// From the forwarder into networks.
-fn through_tunnel(view: gateway::View) -> dns::Dial {
-    Arc::new(move |targets| {
-        let view = view.clone();
-        Box::pin(async move { view.connect(&targets).await })
-    })
 }
 
 /// Who this is, for people who look for the owner of a tunnel.

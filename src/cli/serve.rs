@@ -1,139 +1,30 @@
 //! `dockline serve`
 
+mod flags;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+pub(super) use flags::Flags;
+
 use super::{Failure, Global, output};
 use crate::config::Config;
 use crate::control::Addresses;
 use crate::core::id::Instance;
 use crate::core::label::{Match, Selector};
-use crate::dns::ForwardPolicy;
 use crate::docker::watcher::Pace;
 use crate::gateway::{Interceptor, Password, Upstream};
 use crate::service::Service;
 use crate::signal;
-
-/// Flags of `serve`.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Flags {
-    /// Where DNS listens [default: 127.0.0.1:5390; any port for other instances]
-    #[arg(long, env = "DOCKLINE_DNS", value_name = "ADDR")]
-    dns: Option<SocketAddr>,
-    /// Where the gateway listens, SOCKS5 and HTTP [default: 127.0.0.1:1090; any port for other instances]
-    #[arg(long, env = "DOCKLINE_GATEWAY", value_name = "ADDR")]
-    gateway: Option<SocketAddr>,
-    /// Where the control API listens, read-only [default: 127.0.0.1:8791; any port for other instances]
-    #[arg(long, env = "DOCKLINE_HTTP", value_name = "ADDR")]
-    http: Option<SocketAddr>,
-    /// Where the Docker API for intercepted clients listens [default: docker.sock in the instance's folder]
-    #[arg(long, env = "DOCKLINE_API_SOCKET", value_name = "PATH")]
-    api_socket: Option<PathBuf>,
-    /// Let it listen on this loopback port as well
-    #[arg(long, env = "DOCKLINE_API_TCP", value_name = "ADDR")]
-    api_tcp: Option<SocketAddr>,
-    /// The interceptor's CA certificate, PEM, for containers to trust
-    #[arg(long, env = "DOCKLINE_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// What becomes of containers that were created elsewhere and are started in an intercepted shell
-    #[arg(
-        long,
-        env = "DOCKLINE_FOREIGN",
-        value_enum,
-        default_value = "refuse",
-        value_name = "WHAT"
-    )]
-    foreign: Foreign,
-    /// Intercept what containers ask of their own loopback, too
-    #[arg(long, env = "DOCKLINE_INTERCEPT_LOOPBACK")]
-    intercept_loopback: bool,
-    /// Who answers for names that are no container's: `system`, `none`, or addresses separated by commas
-    #[arg(
-        long,
-        env = "DOCKLINE_DNS_FORWARD",
-        default_value = "system",
-        value_name = "WHO"
-    )]
-    dns_forward: ForwardPolicy,
-    /// Use this image for the tunnel, instead of the built-in one
-    #[arg(long, env = "DOCKLINE_TUNNEL_IMAGE", value_name = "REF")]
-    tunnel_image: Option<String>,
-    /// Watch containers with this label too
-    #[arg(
-        long = "match",
-        env = "DOCKLINE_MATCH",
-        value_name = "LABEL[=VALUE]",
-        value_delimiter = ','
-    )]
-    matches: Vec<String>,
-    /// Watch every container
-    #[arg(long, env = "DOCKLINE_ALL")]
-    all: bool,
-    /// Let nobody use the gateway who does not know this
-    #[arg(
-        long,
-        env = "DOCKLINE_GATEWAY_PASSWORD",
-        hide_env_values = true,
-        value_name = "PASSWORD"
-    )]
-    gateway_password: Option<String>,
-    /// The interceptor, an HTTP proxy, that gets what containers send by the tunnel's entry
-    #[arg(long, env = "DOCKLINE_INTERCEPTOR", value_name = "HOST:PORT")]
-    interceptor: Option<String>,
-    /// Let containers that are on internal networks alone get out by the tunnel's entry
-    #[arg(long, env = "DOCKLINE_INTERNAL_EGRESS")]
-    internal_egress: bool,
-    /// Proxy for what goes out [default: from the environment, as curl reads it]
-    #[arg(
-        long,
-        env = "DOCKLINE_UPSTREAM_PROXY",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    upstream_proxy: Option<String>,
-    /// How logs are written, to stderr
-    #[arg(
-        long,
-        env = "DOCKLINE_LOG_FORMAT",
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT"
-    )]
-    log_format: LogFormat,
-    /// What is logged: a level for dockline itself, or directives as in `RUST_LOG`
-    #[arg(
-        long,
-        env = "DOCKLINE_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    log: String,
-}
-
-/// What becomes of containers that were created elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Foreign {
-    /// They are not started: they would not be intercepted.
-    Refuse,
-    /// They are started as they are.
-    Allow,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
+use flags::{Foreign, LogFormat};
 
 /// Ports of the default instance; promised in the documentation.
 const DNS_PORT: u16 = 5390;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::id::ContainerId;
-use super::inventory::NetworkMode;
+use super::inventory::{Known, NetworkMode};
 use super::map::{NetworkMap, NetworkView, Owner};
 use super::resolve::Scope;
 
@@ -28,19 +28,21 @@ pub fn scope_of(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> Option<Scope
         return None;
     }
     let known = view.owner(caller).and_then(Owner::container).cloned();
-    let known = known.or_else(|| in_host_mode(map, view, caller));
+    let known = known.or_else(|| only_in_host_mode(map, view, caller));
     Some(match known {
         Some(id) => Scope::Container(id),
         None => Scope::Network(view.network().id.clone()),
     })
 }
 
-/// Whether there is nothing more to be learnt of who calls there: it is a container, or the engine's machine.
+/// Whether there is nothing more to be learnt of who calls there: it is a container, or one of several in host mode. The
+/// engine's machine may be one in host mode that has just been started.
 pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
     match scope_of(map, caller, local) {
         Some(Scope::Container(_)) => true,
         Some(Scope::Network(_) | Scope::Merged) => {
-            called_on(map, local).is_some_and(|view| is_machine(view, caller))
+            let by_machine = called_on(map, local).is_some_and(|view| is_machine(view, caller));
+            by_machine && in_host_mode(map).next().is_some()
         }
         None => false,
     }
@@ -48,7 +50,8 @@ pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
 
 fn is_machine(view: &NetworkView, address: IpAddr) -> bool {
     let mut subnets = view.network().subnets.iter();
-    subnets.any(|subnet| subnet.gateway == Some(address))
+    // Whoever chose a range without a gateway has the first address for one, and the engine does not list it.
+    subnets.any(|subnet| subnet.gateway.or_else(|| subnet.net.hosts().next()) == Some(address))
 }
 
 /// The network on which the tunnel has that address.
@@ -61,15 +64,19 @@ fn called_on(map: &NetworkMap, local: IpAddr) -> Option<&NetworkView> {
 }
 
 /// The watched container in host mode, if there is just one: the engine's machine calls from its own address on a network.
-fn in_host_mode(map: &NetworkMap, view: &NetworkView, caller: IpAddr) -> Option<ContainerId> {
+fn only_in_host_mode(map: &NetworkMap, view: &NetworkView, caller: IpAddr) -> Option<ContainerId> {
     if !is_machine(view, caller) {
         return None;
     }
-    let mut on_host = map.watched_containers().filter(|known| {
-        known.container.state.is_up() && known.container.network_mode == NetworkMode::Host
-    });
+    let mut on_host = in_host_mode(map);
     let only = on_host.next()?;
     on_host.next().is_none().then(|| only.container.id.clone())
+}
+
+fn in_host_mode(map: &NetworkMap) -> impl Iterator<Item = &Known> {
+    map.watched_containers().filter(|known| {
+        known.container.state.is_up() && known.container.network_mode == NetworkMode::Host
+    })
 }
 
 #[cfg(test)]
@@ -99,8 +106,12 @@ mod tests {
         };
         assert_eq!(scope, expected, "{caller} at {local}");
         let known = is_known(map, caller.parse().unwrap(), local.parse().unwrap());
-        let machine = expected.is_some() && caller.ends_with(".0.1");
-        assert_eq!(known, machine || matches!(scope, Some(Scope::Container(_))));
+        let one_of_several =
+            expected.is_some() && caller.ends_with(".0.1") && in_host_mode(map).count() > 1;
+        assert_eq!(
+            known,
+            one_of_several || matches!(scope, Some(Scope::Container(_)))
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
 
 mod swarm;
+mod twins;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -29,6 +30,7 @@ use super::inventory::{
 };
 use super::label::{Labels, Part};
 use super::map::NetworkMap;
+pub(crate) use twins::twins;
 
 /// The map of an inventory; it is the same whatever order the lines come in.
 pub(crate) fn map(text: &str) -> NetworkMap {
@@ -40,31 +42,6 @@ pub(crate) fn map(text: &str) -> NetworkMap {
     let backwards = NetworkMap::build(&inventory(lines.iter().rev().copied()));
     assert_eq!(map, backwards, "the order of arrival shows");
     map
-}
-
-/// The map of two networks called `a`, which no text can tell apart, with a container called `web` on each.
-pub(crate) fn twins() -> NetworkMap {
-    let mut inventory = Inventory::default();
-    let one = map("net a 172.20.0.0/16\nrun web watched a=172.20.0.2");
-    let network = one.networks().values().next().unwrap().network().clone();
-    let twin = NetworkId::from("id-of-twin");
-    inventory.put_network(network.clone());
-    inventory.put_network(Network {
-        id: twin.clone(),
-        ..network
-    });
-    let known = one.containers().values().next().unwrap();
-    inventory.put_container(known.clone());
-    let mut second = (*known.container).clone();
-    second.id = "second".into();
-    second.endpoints[0].network = twin;
-    second.endpoints[0].ipv4 = Some(std::net::Ipv4Addr::new(172, 20, 0, 3));
-    let container = Arc::new(second);
-    inventory.put_container(Known {
-        container,
-        ..known.clone()
-    });
-    NetworkMap::build(&inventory)
 }
 
 /// What a swarm says by one line.

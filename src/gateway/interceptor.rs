@@ -90,6 +90,11 @@ impl Interceptor {
         self.0.reachable.subscribe()
     }
 
+    /// Where it is, and whether it answers: for those who report it.
+    pub fn report(&self) -> (String, watch::Receiver<Option<bool>>) {
+        (self.0.at.to_string(), self.reachable())
+    }
+
     /// A connection to it; nothing if it does not answer, or did not a moment ago.
     pub(super) async fn reach(&self) -> Option<TcpStream> {
         if !self.may_try() {

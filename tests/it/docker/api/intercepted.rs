@@ -30,11 +30,8 @@ fn what_a_container_asks_for_first_is_intercepted() {
                 shell.docker(&[&run[..], &["wget", "-q", "-O", "-", "http://web/"]].concat());
             assert_eq!(page, "hello from web");
         }
-        let recorded = recorder.recorded();
-        let requests: Vec<_> = recorded
-            .iter()
-            .map(|(_, request)| request.as_str())
-            .collect();
+        let all = recorder.recorded();
+        let requests: Vec<_> = all.iter().map(|(_, request)| request.as_str()).collect();
         assert_eq!(requests, ["GET http://web/"; 5]);
         running.stop().await;
     });

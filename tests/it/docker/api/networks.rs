@@ -68,7 +68,8 @@ fn a_container_gets_the_address_that_it_asks_for() {
         let running = lab.service().await;
         let shell = running.shell(&lab);
         // Far from where engines of their own accord make networks.
-        let net = shell.network("net", &["--subnet", "10.241.77.0/24"]);
+        let subnet = format!("10.241.{}.0/24", std::process::id() % 256);
+        let net = shell.network("net", &["--subnet", &subnet]);
         shell.start("first", &["--network", &net], &["sleep", "1000"]);
         running.joined(&[&net]).await;
         let tunnel = running.status().await.tunnel;

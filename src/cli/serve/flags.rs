@@ -1,0 +1,120 @@
+//! What can be said of a service on the command line, and by the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::dns::ForwardPolicy;
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Flags {
+    /// Where DNS listens [default: 127.0.0.1:5390; any port for other instances]
+    #[arg(long, env = "DOCKLINE_DNS", value_name = "ADDR")]
+    pub(super) dns: Option<SocketAddr>,
+    /// Where the gateway listens, SOCKS5 and HTTP [default: 127.0.0.1:1090; any port for other instances]
+    #[arg(long, env = "DOCKLINE_GATEWAY", value_name = "ADDR")]
+    pub(super) gateway: Option<SocketAddr>,
+    /// Where the control API listens, read-only [default: 127.0.0.1:8791; any port for other instances]
+    #[arg(long, env = "DOCKLINE_HTTP", value_name = "ADDR")]
+    pub(super) http: Option<SocketAddr>,
+    /// Where the Docker API for intercepted clients listens [default: docker.sock in the instance's folder]
+    #[arg(long, env = "DOCKLINE_API_SOCKET", value_name = "PATH")]
+    pub(super) api_socket: Option<PathBuf>,
+    /// Let it listen on this loopback port as well
+    #[arg(long, env = "DOCKLINE_API_TCP", value_name = "ADDR")]
+    pub(super) api_tcp: Option<SocketAddr>,
+    /// The interceptor's CA certificate, PEM, for containers to trust
+    #[arg(long, env = "DOCKLINE_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// What becomes of containers that were created elsewhere and are started in an intercepted shell
+    #[arg(
+        long,
+        env = "DOCKLINE_FOREIGN",
+        value_enum,
+        default_value = "refuse",
+        value_name = "WHAT"
+    )]
+    pub(super) foreign: Foreign,
+    /// Intercept what containers ask of their own loopback, too
+    #[arg(long, env = "DOCKLINE_INTERCEPT_LOOPBACK")]
+    pub(super) intercept_loopback: bool,
+    /// Who answers for names that are no container's: `system`, `none`, or addresses separated by commas
+    #[arg(
+        long,
+        env = "DOCKLINE_DNS_FORWARD",
+        default_value = "system",
+        value_name = "WHO"
+    )]
+    pub(super) dns_forward: ForwardPolicy,
+    /// Use this image for the tunnel, instead of the built-in one
+    #[arg(long, env = "DOCKLINE_TUNNEL_IMAGE", value_name = "REF")]
+    pub(super) tunnel_image: Option<String>,
+    /// Watch containers with this label too
+    #[arg(
+        long = "match",
+        env = "DOCKLINE_MATCH",
+        value_name = "LABEL[=VALUE]",
+        value_delimiter = ','
+    )]
+    pub(super) matches: Vec<String>,
+    /// Watch every container
+    #[arg(long, env = "DOCKLINE_ALL")]
+    pub(super) all: bool,
+    /// Let nobody use the gateway who does not know this
+    #[arg(
+        long,
+        env = "DOCKLINE_GATEWAY_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    pub(super) gateway_password: Option<String>,
+    /// The interceptor, an HTTP proxy, that gets what containers send by the tunnel's entry
+    #[arg(long, env = "DOCKLINE_INTERCEPTOR", value_name = "HOST:PORT")]
+    pub(super) interceptor: Option<String>,
+    /// Let containers that are on internal networks alone get out by the tunnel's entry
+    #[arg(long, env = "DOCKLINE_INTERNAL_EGRESS")]
+    pub(super) internal_egress: bool,
+    /// Proxy for what goes out [default: from the environment, as curl reads it]
+    #[arg(
+        long,
+        env = "DOCKLINE_UPSTREAM_PROXY",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(super) upstream_proxy: Option<String>,
+    /// How logs are written, to stderr
+    #[arg(
+        long,
+        env = "DOCKLINE_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(super) log_format: LogFormat,
+    /// What is logged: a level for dockline itself, or directives as in `RUST_LOG`
+    #[arg(
+        long,
+        env = "DOCKLINE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub(super) log: String,
+}
+
+/// What becomes of containers that were created elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Foreign {
+    /// They are not started: they would not be intercepted.
+    Refuse,
+    /// They are started as they are.
+    Allow,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}

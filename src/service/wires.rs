@@ -1,0 +1,119 @@
+//! What goes from shell to shell: they do not know one another.
+
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+
+use crate::api_proxy;
+use crate::control::report::{Beyond, Forward};
+use crate::core::caller::Caller;
+use crate::core::engine_state::EngineState;
+use crate::core::link_state::LinkState;
+use crate::core::map::NetworkMap;
+use crate::core::membership::Leases;
+use crate::core::resolve::ADDRESSES;
+use crate::core::route::{OwnAddresses, Resolvers};
+use crate::core::tunnel_state::TunnelState;
+use crate::dns::{self, Forwarder};
+use crate::docker::Client;
+use crate::gateway;
+
+/// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
+const ARRIVALS: usize = 64;
+
+type Watched<T> = (watch::Sender<T>, watch::Receiver<T>);
+
+/// A caller's stream, and who it is.
+type Arrival = (TcpStream, Caller);
+
+/// Both ends of each.
+pub(super) struct Wires {
+    /// From the watcher to everybody.
+    pub(super) map: Watched<Arc<NetworkMap>>,
+    pub(super) engine: Watched<EngineState>,
+    /// From the tunnel's driver to gateway, link and control.
+    pub(super) tunnel: Watched<TunnelState>,
+    /// From the API proxy to the tunnel's driver.
+    pub(super) leases: Watched<Leases>,
+    /// From the link to control.
+    pub(super) link: Watched<LinkState>,
+    /// From control to the link.
+    pub(super) intercepting: Watched<bool>,
+    /// From the link to the gateway: callers that it has yet to look at.
+    pub(super) arrivals: (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>),
+}
+
+impl Wires {
+    pub(super) fn new() -> Self {
+        Self {
+            map: watch::channel(Arc::default()),
+            engine: watch::channel(EngineState::default()),
+            tunnel: watch::channel(TunnelState::default()),
+            leases: watch::channel(Leases::default()),
+            link: watch::channel(LinkState::default()),
+            intercepting: watch::channel(true),
+            arrivals: mpsc::channel(ARRIVALS),
+        }
+    }
+
+    pub(super) fn gateway(&self) -> gateway::View {
+        gateway::View {
+            map: self.map.1.clone(),
+            tunnel: self.tunnel.1.clone(),
+        }
+    }
+
+    pub(super) fn dns(&self, own: OwnAddresses, internal_egress: bool) -> dns::View {
+        dns::View {
+            map: self.map.1.clone(),
+            tunnel: self.tunnel.1.clone(),
+            own,
+            internal_egress,
+        }
+    }
+
+    pub(super) fn api(&self, client: Client) -> api_proxy::View {
+        api_proxy::View {
+            map: self.map.1.clone(),
+            tunnel: self.tunnel.1.clone(),
+            leases: self.leases.0.clone(),
+            client,
+        }
+    }
+}
+
+/// From control to the forwarder.
+pub(super) fn forward(forwarder: Forwarder) -> Forward {
+    Arc::new(move |question, resolvers| {
+        let forwarder = forwarder.clone();
+        Box::pin(async move {
+            match question {
+                Beyond::Names(names, types) => forwarder.resolve(&names, types, &resolvers).await,
+                Beyond::Address(address) => forwarder.reverse(address, &resolvers).await,
+            }
+        })
+    })
+}
+
+/// From the gateway to the DNS servers of containers.
+pub(super) fn ask_servers(forwarder: Forwarder) -> gateway::AskServers {
+    gateway::AskServers::new(move |names, servers| {
+        let forwarder = forwarder.clone();
+        Box::pin(async move {
+            let resolvers = Resolvers::Own(servers);
+            forwarder
+                .resolve(&names, ADDRESSES, &resolvers)
+                .await
+                .addresses
+        })
+    })
+}
+
+/// From the forwarder into networks.
+pub(super) fn through_tunnel(view: gateway::View) -> dns::Dial {
+    Arc::new(move |targets| {
+        let view = view.clone();
+        Box::pin(async move { view.connect(&targets).await })
+    })
+}
