@@ -123,7 +123,10 @@ fn into_network_from(
 ) -> Route {
     let network = view.network();
     let owner = map.network_owner(id).map(|k| &k.container);
-    if owner.is_some_and(|c| c.endpoint(&network.id).is_some()) {
+    // The engine's machine has an address on every bridge.
+    let by_machine =
+        |c: &Container| c.network_mode == NetworkMode::Host && network.driver == "bridge";
+    if owner.is_some_and(|c| c.endpoint(&network.id).is_some() || by_machine(c)) {
         return into_network(view, address);
     }
     if let Some(route) = owner.and_then(|c| to_machine(map, view, c, address)) {

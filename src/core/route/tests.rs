@@ -201,7 +201,7 @@ fn loopback_in_host_mode_is_this_host_if_the_engine_is_here() {
         ("onhost", "127.0.0.1:1090", "Loop"),
         ("alone", "127.0.0.1:80", "Forbidden"),
         ("db", "127.0.0.1:80", "tunnel 10.1.0.3:80@shop"),
-        ("onhost", "10.1.0.3:80", "Forbidden"),
+        ("onhost", "10.1.0.3:80", "tunnel 10.1.0.3:80@shop"),
     ] {
         check_with(true, from, destination, expected);
     }
