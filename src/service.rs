@@ -41,12 +41,6 @@ impl Service {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let dir = config.runtime_dir.clone();
         let lock = runtime_dir::claim(&dir, &config.selector.instance)?;
-        if let Some(other) = dial::instance_behind(&config.endpoint).await {
-            anyhow::bail!(
-                "{} is the API proxy of dockline instance {other}, not an engine; name the engine with --host, or unset DOCKER_HOST",
-                config.endpoint
-            );
-        }
         let client = Client::new(config.endpoint.clone());
         let dns = Dns::bind(config.dns).with_context(|| taken("--dns", config.dns))?;
         let gateway = Gateway::bind(config.gateway)
@@ -76,6 +70,13 @@ impl Service {
             own.extend(interceptor.socket_addr());
         }
         config.upstream.refuse_loops(&own)?;
+        // The first word with the engine, after everything that could fail without it.
+        if let Some(other) = dial::instance_behind(&config.endpoint).await {
+            anyhow::bail!(
+                "{} is the API proxy of dockline instance {other}, not an engine; name the engine with --host, or unset DOCKER_HOST",
+                config.endpoint
+            );
+        }
         Ok(Self {
             config,
             client,

@@ -155,9 +155,14 @@ fn on_a_quiet_engine_a_check_finds_nothing_to_repair() {
         let settled = listings();
         eventually("settled", async || (listings() > settled + 5).then_some(())).await;
         let (listed, inspected) = (listings(), inspects());
+        // On a busy machine a listing may have overtaken the first events, and the stream been taken for a silent one.
+        let streams = front.asked("GET /events");
         assert!(inspected > 0, "they were looked at");
         eventually("checked", async || (listings() > listed + 20).then_some(())).await;
-        assert_eq!((inspects() - inspected, front.asked("GET /events")), (0, 1));
+        assert_eq!(
+            (inspects() - inspected, front.asked("GET /events") - streams),
+            (0, 0)
+        );
         lab.docker(&["unpause", &lab.own("paused")]);
         running.stop().await;
     });
