@@ -21,6 +21,8 @@ use crate::relay::carry;
 const IDLE: Duration = Duration::from_secs(600);
 /// From the first byte of a head to its last.
 const HEAD: Duration = Duration::from_secs(30);
+/// For the whole of a body that is read before it goes on: a container's configuration, of some kilobytes.
+const BODY: Duration = Duration::from_secs(30);
 /// For what a client still sends after it was answered.
 const LINGER: Duration = Duration::from_secs(2);
 /// The longest body that is read whole; a longer one is no container's configuration.
@@ -98,7 +100,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             if head.expects_continue {
                 self.client.outbound.write_all(reply::CONTINUE).await?;
             }
-            let collected = self.client.inbound.collect(&mut rest, LONGEST_BODY).await;
+            let collected = self.client.inbound.collect(&mut rest, LONGEST_BODY);
+            let collected = timeout(BODY, collected).await;
+            let collected = collected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
             wire = collected.map_err(io::Error::other)?;
         }
         // A body that is too long to be looked at passes as it is.

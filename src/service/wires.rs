@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use crate::api_proxy;
 use crate::control::report::{Beyond, Forward};
-use crate::core::caller::Caller;
 use crate::core::engine_state::EngineState;
 use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
@@ -18,14 +16,12 @@ use crate::core::tunnel_state::TunnelState;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
 use crate::gateway;
+use crate::link::Arrival;
 
 /// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
 const ARRIVALS: usize = 64;
 
 type Watched<T> = (watch::Sender<T>, watch::Receiver<T>);
-
-/// A caller's stream, and who it is.
-type Arrival = (TcpStream, Caller);
 
 /// Both ends of each.
 pub(super) struct Wires {

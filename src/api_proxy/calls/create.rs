@@ -98,6 +98,8 @@ async fn entry(shared: &Shared, attached: Attached) -> Result<Entry, Refusal> {
         Attached::Host => address_on(shared, |map| network(map, |n| n.name == home)).await,
         Attached::DefaultBridge => {
             let bridge = |map: &NetworkMap| network(map, |n| n.default_bridge);
+            // A service that has just been started may not have seen it yet.
+            shared.until(ADDRESS, |map| bridge(map).is_some()).await;
             let leased = bridge(&shared.map());
             let _held = Held::new(&shared.leases, leased, Lease::Join);
             address_on(shared, bridge).await

@@ -120,7 +120,7 @@ impl Create {
         Ok(())
     }
 
-    /// Mounts a volume read-only, unless the user has something there already.
+    /// Mounts a volume read-only.
     fn mount(&mut self, volume: &str, undo: &mut Undo) -> Result<()> {
         let mount = json!({
             "Type": "volume",
