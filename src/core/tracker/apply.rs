@@ -86,6 +86,9 @@ impl Tracker {
     fn started(&mut self, id: &ContainerId, time: u64) {
         self.entries.in_order(id, time);
         self.set_stopping(id, false);
+        // One on its way may show it as it was before, also if it is thought to run already: an answer that was out
+        // of date when it came, but better than none, may have shown an earlier run.
+        self.queue.spoil(&Fetch::Container(id.clone()));
         let known = self.inventory.containers().get(id);
         let running = known.is_some_and(|k| k.container.state.is_up());
         // The inspect that the connect asked for ended with the start: it has shown everything. If no connect was

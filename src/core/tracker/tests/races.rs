@@ -163,3 +163,28 @@ fn a_check_that_failed_is_made_again() {
         assert!(tracker.failed(Fetch::Listing, Instant::now()));
     }
 }
+
+#[test]
+fn a_start_is_not_undone_by_an_inspect_from_between_two_runs() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    engine.watched("job", &[]);
+    let created = EventKind::Created {
+        id: "job".into(),
+        labels: [(INSTANCE.to_owned(), "default".to_owned())].into(),
+    };
+    observe(&mut tracker, 1, created);
+    let fetch = tracker.next_fetch(true).unwrap();
+    let first_run = engine.clone();
+    observe(&mut tracker, 2, EventKind::Started { id: "job".into() });
+    observe(&mut tracker, 3, EventKind::Died { id: "job".into() });
+    // Out of date, and all there is.
+    first_run.answer(&mut tracker, &fetch);
+    let fetch = tracker.next_fetch(true).unwrap();
+    let mut between = engine.clone();
+    between.stop("job");
+    observe(&mut tracker, 4, EventKind::Started { id: "job".into() });
+    between.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}
