@@ -249,6 +249,9 @@ pub struct Known {
     pub stopping: bool,
     /// Its `/etc/hosts`, where that was read.
     pub hosts: Option<Arc<HostsFile>>,
+    /// Whether its `/etc/resolv.conf` leads to Docker's resolver, where that was read: of one that is on the default
+    /// bridge alone it cannot be told from its networks.
+    pub asks_docker: Option<bool>,
 }
 
 impl Known {

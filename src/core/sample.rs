@@ -13,7 +13,8 @@
 //! `domain=NAME`, `started=TIME`, `mode=host|none|container:NAME`, `extra=NAME:ADDRESS`, `dns=ADDRESS`,
 //! `search=DOMAIN`, `ndots=NUMBER`, `NET=[ADDRESS[,ADDRESS]]` (an
 //! endpoint, with a gateway for each), then `alias=NET:NAME`, `link=NET:TARGET:ALIAS`,
-//! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read.
+//! `priority=NET:NUMBER` (an engine from 28 on); `file=ADDRESS,NAME…` is a line of the hosts file that was read;
+//! `asks-docker` says that its `/etc/resolv.conf` was read as well.
 
 mod swarm;
 mod twins;
@@ -136,6 +137,7 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
 fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a str>) -> Known {
     let mut part = Part::Other;
     let (mut old, mut renamed, mut stopping) = (false, false, false);
+    let mut asks_docker = None;
     let mut file = String::new();
     let mut container = Container {
         id: id(name),
@@ -159,6 +161,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
             None if word == "old" => old = true,
             None if word == "renamed" => renamed = true,
             None if word == "stopping" => stopping = true,
+            None if word == "asks-docker" => asks_docker = Some(true),
             Some(("file", line)) => {
                 file = format!("{file}\n{}", line.replace(',', " "));
             }
@@ -209,6 +212,7 @@ fn container<'a>(name: &str, state: RunState, words: impl Iterator<Item = &'a st
         part,
         stopping,
         hosts: (!file.is_empty()).then(|| Arc::new(HostsFile::parse(&file))),
+        asks_docker,
     }
 }
 

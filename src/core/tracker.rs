@@ -168,7 +168,7 @@ impl Tracker {
 
     /// A fetch did not work; it is tried again later. False if nothing can be known without it.
     pub fn failed(&mut self, fetch: Fetch, now: Instant) -> bool {
-        if let Fetch::Hosts(_) = fetch {
+        if let Fetch::Hosts(_) | Fetch::Resolver(_) = fetch {
             // Nothing depends on it; the next event is the next occasion.
             self.queue.answered(&fetch);
             return true;
@@ -227,6 +227,7 @@ impl Tracker {
         change(Arc::make_mut(&mut known.container));
         // It has addresses in it that may be another's now.
         known.hosts = None;
+        known.asks_docker = None;
         self.inventory.put_container(known);
     }
 
@@ -262,13 +263,14 @@ impl Tracker {
                 part,
                 stopping,
                 hosts: known.as_ref().and_then(|k| k.hosts.clone()),
+                asks_docker: known.as_ref().and_then(|k| k.asks_docker),
             });
             let old = known.as_ref().map(|k| k.container.as_ref());
             self.follow_links(old, Some(&container));
         }
         self.follow_interest(false);
-        self.follow_hosts(&id);
-        self.look_at_hosts(&id);
+        self.follow_files(&id);
+        self.look_at_files(&id);
     }
 
     /// Brings fetches and inventory in line with what has become, or ceased to be, of interest.
@@ -287,7 +289,7 @@ impl Tracker {
                 }
                 (true, true) => {
                     if let Fetch::Container(id) = &fetch {
-                        self.follow_hosts(id);
+                        self.follow_files(id);
                     }
                 }
                 (false, false) => {}

@@ -178,6 +178,7 @@ impl Watcher {
             Ok(Fetched::Container(id, found)) => self.tracker.inspected(&id, found.map(|c| *c)),
             Ok(Fetched::Network(id, found)) => self.tracker.network_inspected(&id, found),
             Ok(Fetched::Hosts(id, found)) => self.tracker.hosts_read(&id, found),
+            Ok(Fetched::Resolver(id, found)) => self.tracker.resolver_read(&id, found),
             Ok(Fetched::Services(id, found)) => {
                 self.tracker.services_listed(&id, found.map(|f| *f), now);
             }
@@ -195,8 +196,9 @@ impl Watcher {
     /// Says what goes wrong; loudly, and once a connection, what does not mend itself.
     fn complain(&mut self, fetch: &Fetch, error: &Error) {
         let problem = error_chain(error);
-        // Without a hosts file there is still a map.
-        let is_lasting = matches!(error, Error::Unexpected(_)) && !matches!(fetch, Fetch::Hosts(_));
+        // Without files there is still a map.
+        let is_file = matches!(fetch, Fetch::Hosts(_) | Fetch::Resolver(_));
+        let is_lasting = matches!(error, Error::Unexpected(_)) && !is_file;
         if is_lasting && self.puzzles.len() < MAX_PUZZLES && self.puzzles.insert(fetch.clone()) {
             tracing::warn!(?fetch, %problem, "left out of the map; trying again");
         } else {

@@ -150,6 +150,7 @@ fn known(number: usize, turn: usize) -> Known {
         part: Part::Watched,
         stopping: false,
         hosts: Some(Arc::new(HostsFile::parse(&format!("{HOSTS}{own}")))),
+        asks_docker: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::order::{Rules, in_order};
 use super::places::{Place, Rule, Settle, Visitor};
 use super::{Answer, RecordType, hosts, readings};
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Endpoint, Known, NetworkMode};
+use crate::core::inventory::{Endpoint, Known, NetworkMode};
 use crate::core::map::{NetworkMap, NetworkView};
 
 pub(super) fn walk(
@@ -46,9 +46,9 @@ pub(super) fn in_networks(
 /// Whether it is Docker's resolver that the container asks.
 pub(super) fn has_resolver(map: &NetworkMap, id: &ContainerId) -> bool {
     // In the other modes there is an endpoint as well, on a network that is none.
-    asker(map, id).is_some_and(|container| {
-        container.network_mode == NetworkMode::Endpoints
-            && !Sight::new(map, container).networks.is_empty()
+    asker(map, id).is_some_and(|known| {
+        known.container.network_mode == NetworkMode::Endpoints
+            && !Sight::new(map, known).networks.is_empty()
     })
 }
 
@@ -80,11 +80,10 @@ pub(super) fn walk_network(
 }
 
 /// The container whose networks are asked: the running one itself, or the one whose network namespace it shares.
-fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Container> {
+fn asker<'a>(map: &'a NetworkMap, id: &ContainerId) -> Option<&'a Known> {
     let runs = |known: &&Known| known.container.state.is_up();
     map.containers().get(id).filter(runs)?;
-    let owner = map.network_owner(id).filter(runs)?;
-    Some(&owner.container)
+    map.network_owner(id).filter(runs)
 }
 
 /// The networks that a container sees, in the order in which its resolver asks them.
@@ -92,7 +91,7 @@ pub(super) fn networks<'a>(
     map: &'a NetworkMap,
     id: &ContainerId,
 ) -> impl Iterator<Item = &'a NetworkView> + use<'a> {
-    let sight = asker(map, id).map(|container| Sight::new(map, container));
+    let sight = asker(map, id).map(|known| Sight::new(map, known));
     let networks = sight.map(|sight| sight.networks).unwrap_or_default();
     networks.into_iter().map(|(_, view)| view)
 }
@@ -104,16 +103,14 @@ struct Sight<'a> {
 }
 
 impl<'a> Sight<'a> {
-    fn new(map: &'a NetworkMap, container: &'a Container) -> Self {
-        let mut networks = in_order(map, container);
-        // Who is on the default bridge alone has no resolver of Docker's.
-        if networks
-            .iter()
-            .all(|(_, view)| view.network().default_bridge)
-        {
+    fn new(map: &'a NetworkMap, known: &'a Known) -> Self {
+        let mut networks = in_order(map, &known.container);
+        let mut views = networks.iter().map(|(_, view)| view.network());
+        // Who is on the default bridge alone has no resolver of Docker's, unless it kept it from another network.
+        if known.asks_docker != Some(true) && views.all(|network| network.default_bridge) {
             networks.clear();
         }
-        let rules = Rules::of(&container.endpoints);
+        let rules = Rules::of(&known.container.endpoints);
         Self { networks, rules }
     }
 

@@ -136,7 +136,7 @@ impl Tracker {
             container.endpoints.retain(|e| e.network != *network);
         });
         self.follow_interest(false);
-        self.look_at_hosts(id);
+        self.look_at_files(id);
     }
 
     /// The container runs no more.
@@ -144,19 +144,21 @@ impl Tracker {
         self.entries.set_networks(id, &BTreeSet::new());
         self.entries.set_lender(id, None);
         self.queue.spoil(&Fetch::Container(id.clone()));
-        self.queue.forget(&Fetch::Hosts(id.clone()));
+        self.forget_files(id);
         self.set_stopping(id, false);
         self.change(id, |container| {
             container.state = RunState::Stopped;
             container.endpoints.clear();
         });
         self.follow_interest(false);
+        // Lost its lines, and is still there for whoever it was lent to.
+        self.follow_files(id);
     }
 
     pub(super) fn remove(&mut self, id: &ContainerId) {
         self.entries.remove(id);
         self.queue.forget(&Fetch::Container(id.clone()));
-        self.queue.forget(&Fetch::Hosts(id.clone()));
+        self.forget_files(id);
         self.stops.retain(|(_, stopping)| stopping != id);
         let old = self.inventory.containers().get(id);
         let old = old.map(|known| Arc::clone(&known.container));

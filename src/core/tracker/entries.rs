@@ -183,9 +183,14 @@ impl Entries {
         self.interest.contains_key(network)
     }
 
+    /// Whether a watched container that runs was started in its network namespace.
+    pub(super) fn lends(&self, id: &ContainerId) -> bool {
+        self.lends.contains_key(id)
+    }
+
     /// Whether its networks matter because it is on them.
     pub(super) fn makes_interesting(&self, id: &ContainerId) -> bool {
-        self.lends.contains_key(id) || self.known.get(id).is_some_and(|e| e.part == Part::Watched)
+        self.lends(id) || self.known.get(id).is_some_and(|e| e.part == Part::Watched)
     }
 
     fn refresh(&mut self, id: &ContainerId) {
@@ -231,8 +236,7 @@ impl Entries {
             Part::Watched | Part::OwnTunnel => true,
             Part::Dockline => false,
             Part::Other => {
-                self.lends.contains_key(id)
-                    || entry.networks.iter().any(|n| self.interest.contains_key(n))
+                self.lends(id) || entry.networks.iter().any(|n| self.interest.contains_key(n))
             }
         }
     }

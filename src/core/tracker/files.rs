@@ -12,14 +12,22 @@ use super::queue::Worth;
 use super::{Fetch, Tracker};
 use crate::core::hosts_file::HostsFile;
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Known};
+use crate::core::inventory::{Container, Endpoint, Known};
 
 impl Tracker {
     /// The engine's answer to [`Fetch::Hosts`]; `None` if there is no such file, or none that can be read.
     pub fn hosts_read(&mut self, id: &ContainerId, found: Option<HostsFile>) {
-        let worth = self.queue.answered(&Fetch::Hosts(id.clone()));
-        if worth == Worth::Fresh && self.reads_hosts(id) {
-            self.put_hosts(id, found.map(Arc::new));
+        let fetch = Fetch::Hosts(id.clone());
+        if self.queue.answered(&fetch) == Worth::Fresh && self.matters(&fetch) {
+            self.amend(id, |known| known.hosts = found.map(Arc::new));
+        }
+    }
+
+    /// The engine's answer to [`Fetch::Resolver`]; `None` if there is no such file, or none that can be read.
+    pub fn resolver_read(&mut self, id: &ContainerId, found: Option<bool>) {
+        let fetch = Fetch::Resolver(id.clone());
+        if self.queue.answered(&fetch) == Worth::Fresh && self.matters(&fetch) {
+            self.amend(id, |known| known.asks_docker = found);
         }
     }
 
@@ -33,46 +41,83 @@ impl Tracker {
         self.queue.hold_late(hold);
     }
 
-    /// Whether the view of anybody watched begins with this container's hosts file.
-    fn reads_hosts(&self, id: &ContainerId) -> bool {
-        let known = self.inventory.containers().get(id);
-        let has_files = known.is_some_and(|k| {
-            k.container.state.is_up() && k.container.network_mode.lender().is_none()
-        });
-        has_files && self.entries.makes_interesting(id)
+    /// Whether the view of anybody watched depends on this file.
+    fn matters(&self, file: &Fetch) -> bool {
+        match file {
+            Fetch::Hosts(id) => self.reads_hosts(id),
+            Fetch::Resolver(id) => self.reads_resolver(id),
+            Fetch::Listing | Fetch::Container(_) | Fetch::Network(_) | Fetch::Services(_) => false,
+        }
     }
 
-    fn put_hosts(&mut self, id: &ContainerId, hosts: Option<Arc<HostsFile>>) {
-        if let Some(known) = self.inventory.containers().get(id) {
-            let known = Known {
-                hosts,
-                ..known.clone()
-            };
+    /// Who was lent the file still has it when its owner has stopped.
+    fn reads_hosts(&self, id: &ContainerId) -> bool {
+        let known = self.inventory.containers().get(id);
+        let container = known.map(|k| &k.container);
+        let owns = container.filter(|c| c.network_mode.lender().is_none());
+        let is_read = |owner: &Container| owner.state.is_up() && self.entries.makes_interesting(id);
+        owns.is_some_and(|owner| is_read(owner) || self.entries.lends(id))
+    }
+
+    /// Who was on another network keeps Docker's resolver on the default bridge. What there is to find there are names
+    /// that renames gave, which the engine must tell (25 and later).
+    fn reads_resolver(&self, id: &ContainerId) -> bool {
+        let known = self.inventory.containers().get(id);
+        let mut endpoints = known.into_iter().flat_map(|k| &k.container.endpoints);
+        let networks = self.inventory.networks();
+        let on_bridge = |e: &Endpoint| networks.get(&e.network).is_some_and(|n| n.default_bridge);
+        let tells_names = |e: &Endpoint| e.dns_names.is_some();
+        let alone = known.is_some_and(|k| k.container.endpoints.len() == 1);
+        alone && self.reads_hosts(id) && endpoints.all(|e| on_bridge(e) && tells_names(e))
+    }
+
+    fn is_read(&self, file: &Fetch) -> bool {
+        let known = |id| self.inventory.containers().get(id);
+        match file {
+            Fetch::Hosts(id) => known(id).is_some_and(|k| k.hosts.is_some()),
+            Fetch::Resolver(id) => known(id).is_some_and(|k| k.asks_docker.is_some()),
+            Fetch::Listing | Fetch::Container(_) | Fetch::Network(_) | Fetch::Services(_) => false,
+        }
+    }
+
+    /// Changes what is known of a container besides its inspect.
+    fn amend(&mut self, id: &ContainerId, change: impl FnOnce(&mut Known)) {
+        if let Some(mut known) = self.inventory.containers().get(id).cloned() {
+            change(&mut known);
             self.inventory.put_container(known);
         }
     }
 
-    /// Something happened to the container: its file may be another.
-    pub(super) fn look_at_hosts(&mut self, id: &ContainerId) {
-        if self.reads_hosts(id) {
-            self.queue.request(Fetch::Hosts(id.clone()));
+    /// Something happened to the container: its files may be others.
+    pub(super) fn look_at_files(&mut self, id: &ContainerId) {
+        for file in files(id) {
+            if self.matters(&file) {
+                self.queue.request(file);
+            }
         }
     }
 
-    /// Whether the file matters may have turned.
-    pub(super) fn follow_hosts(&mut self, id: &ContainerId) {
-        let read = self
-            .inventory
-            .containers()
-            .get(id)
-            .is_some_and(|k| k.hosts.is_some());
-        match (self.reads_hosts(id), read) {
-            (true, false) => self.queue.request_first(Fetch::Hosts(id.clone()), false),
-            (false, true) => {
-                self.queue.forget(&Fetch::Hosts(id.clone()));
-                self.put_hosts(id, None);
+    /// Whether its files matter may have turned.
+    pub(super) fn follow_files(&mut self, id: &ContainerId) {
+        for file in files(id) {
+            match (self.matters(&file), self.is_read(&file)) {
+                (true, false) => self.queue.request_first(file, false),
+                (false, true) => {
+                    self.queue.forget(&file);
+                    self.amend(id, |known| match file {
+                        Fetch::Resolver(_) => known.asks_docker = None,
+                        _ => known.hosts = None,
+                    });
+                }
+                (true, true) | (false, false) => {}
             }
-            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Nobody has the files any more, or they are written anew.
+    pub(super) fn forget_files(&mut self, id: &ContainerId) {
+        for file in files(id) {
+            self.queue.forget(&file);
         }
     }
 
@@ -108,4 +153,9 @@ impl Tracker {
         });
         linked.map(|container| container.id.clone()).collect()
     }
+}
+
+/// The files of a container that may be read.
+fn files(id: &ContainerId) -> [Fetch; 2] {
+    [Fetch::Hosts(id.clone()), Fetch::Resolver(id.clone())]
 }

@@ -20,6 +20,8 @@ pub enum Fetch {
     Network(NetworkId),
     /// One container's `/etc/hosts`.
     Hosts(ContainerId),
+    /// Whether one container's `/etc/resolv.conf` leads to Docker's resolver.
+    Resolver(ContainerId),
     /// What the swarm says of one of its networks, and the network itself.
     Services(NetworkId),
 }
@@ -82,7 +84,8 @@ impl Queue {
         if awaited {
             self.awaited.insert(fetch.clone());
         }
-        if !self.stages.contains_key(&fetch) {
+        // An answer to what was forgotten on its way counts for nothing.
+        if matches!(self.stages.get(&fetch), None | Some(Stage::Void)) {
             self.request(fetch);
         }
     }
@@ -124,7 +127,7 @@ impl Queue {
             Fetch::Listing | Fetch::Network(_) => &mut self.quick,
             // A swarm without a leader takes its time.
             Fetch::Container(_) | Fetch::Services(_) => &mut self.slow,
-            Fetch::Hosts(_) => &mut self.late,
+            Fetch::Hosts(_) | Fetch::Resolver(_) => &mut self.late,
         }
     }
 

@@ -130,6 +130,7 @@ impl Engine {
             Fetch::Container(id) => tracker.inspected(id, self.containers.get(id).cloned()),
             Fetch::Network(id) => tracker.network_inspected(id, self.networks.get(id).cloned()),
             Fetch::Hosts(id) => tracker.hosts_read(id, self.hosts(id)),
+            Fetch::Resolver(id) => tracker.resolver_read(id, Some(true)),
             Fetch::Services(id) => self.answer_services(tracker, id, Instant::now()),
         }
     }
@@ -139,7 +140,7 @@ impl Engine {
         let mut fetched = Vec::new();
         while let Some(fetch) = tracker.next_fetch(true) {
             self.answer(tracker, &fetch);
-            if !matches!(fetch, Fetch::Hosts(_)) {
+            if !matches!(fetch, Fetch::Hosts(_) | Fetch::Resolver(_)) {
                 fetched.push(fetch);
             }
         }

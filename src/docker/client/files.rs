@@ -13,11 +13,26 @@ use crate::docker::Error;
 /// The engine writes less than a kilobyte; somebody's own list of thousands of names is not read.
 const MAX_ARCHIVE: usize = 64 * 1024;
 
+/// The same in every network namespace.
+const DOCKERS_RESOLVER: &str = "127.0.0.11";
+
 impl Client {
     /// A container's `/etc/hosts`, as it is now; nothing if there is none, or an unreasonable one.
     pub async fn read_hosts(&self, id: &ContainerId) -> Result<Option<HostsFile>, Error> {
+        let text = self.read_file(id, "/etc/hosts").await?;
+        Ok(text.as_deref().map(HostsFile::parse))
+    }
+
+    /// Whether a container's `/etc/resolv.conf` leads to Docker's own resolver; nothing if there is no such file, or an
+    /// unreasonable one.
+    pub async fn asks_docker(&self, id: &ContainerId) -> Result<Option<bool>, Error> {
+        let text = self.read_file(id, "/etc/resolv.conf").await?;
+        Ok(text.as_deref().map(names_docker))
+    }
+
+    async fn read_file(&self, id: &ContainerId, path: &str) -> Result<Option<String>, Error> {
         let options = DownloadFromContainerOptions {
-            path: "/etc/hosts".to_owned(),
+            path: path.to_owned(),
         };
         let docker = self.docker()?;
         let download = async {
@@ -36,11 +51,36 @@ impl Client {
     }
 }
 
-fn first_file(archive: &[u8]) -> Option<HostsFile> {
+fn first_file(archive: &[u8]) -> Option<String> {
     let mut archive = tar::Archive::new(archive);
     let mut entry = archive.entries().ok()?.next()?.ok()?;
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).ok()?;
     let is_file = entry.header().entry_type().is_file();
-    is_file.then(|| HostsFile::parse(&String::from_utf8_lossy(&bytes)))
+    is_file.then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `resolv.conf(5)`: a server is named on a line of its own.
+fn names_docker(text: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("nameserver") && words.next() == Some(DOCKERS_RESOLVER)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_docker;
+
+    #[test]
+    fn dockers_resolver_is_known_by_its_address() {
+        for (text, expected) in [
+            ("nameserver 127.0.0.11\noptions ndots:0\n", true),
+            ("search lan\n nameserver\t127.0.0.11", true),
+            ("nameserver 127.0.0.1\n# nameserver 127.0.0.11\n", false),
+            ("", false),
+        ] {
+            assert_eq!(names_docker(text), expected, "{text:?}");
+        }
+    }
 }

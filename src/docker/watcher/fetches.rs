@@ -25,6 +25,7 @@ pub(super) enum Fetched {
     Container(ContainerId, Option<Box<Container>>),
     Network(NetworkId, Option<Network>),
     Hosts(ContainerId, Option<HostsFile>),
+    Resolver(ContainerId, Option<bool>),
     Services(NetworkId, Option<Box<(Network, Services)>>),
 }
 
@@ -101,6 +102,7 @@ async fn fetch_one(client: &Client, fetch: &Fetch) -> Result<Fetched, Error> {
         }
         Fetch::Network(id) => Fetched::Network(id.clone(), client.inspect_network(id).await?),
         Fetch::Hosts(id) => Fetched::Hosts(id.clone(), client.read_hosts(id).await?),
+        Fetch::Resolver(id) => Fetched::Resolver(id.clone(), client.asks_docker(id).await?),
         Fetch::Services(id) => {
             let found = client.services(id).await?;
             Fetched::Services(id.clone(), found.map(Box::new))

@@ -160,6 +160,7 @@ fn a_rename_gives_names_on_the_default_bridge_to_who_has_a_resolver() {
         net a 172.20.0.0/16
         run web watched bridge=172.17.0.2 a=172.20.0.2 link=bridge:nosuch:new
         run alone watched id=d2 bridge=172.17.0.3
+        run kept watched asks-docker id=d3 bridge=172.17.0.5
         run new renamed id=d1 bridge=172.17.0.4";
     seen_from(
         "web",
@@ -172,6 +173,11 @@ fn a_rename_gives_names_on_the_default_bridge_to_who_has_a_resolver() {
         172.17.0.3  PTR  forward",
     );
     seen_from("alone", inventory, "new A nxdomain\n172.17.0.4 PTR forward");
+    seen_from(
+        "kept",
+        inventory,
+        "new A 172.17.0.4 by container\n172.17.0.4 PTR new.bridge\nweb A nxdomain",
+    );
 }
 
 #[test]

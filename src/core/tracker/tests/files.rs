@@ -64,6 +64,41 @@ fn a_file_is_read_again_when_its_container_joins_and_leaves() {
 }
 
 #[test]
+fn who_is_back_on_the_default_bridge_is_asked_whether_it_kept_dockers_resolver() {
+    let mut engine = Engine::default();
+    engine.network("bridge");
+    engine.network("net");
+    let bridge = engine.networks.get_mut(&"bridge".into()).unwrap();
+    bridge.default_bridge = true;
+    engine.watched("web", &["bridge", "net"]);
+    engine.watched("old", &["bridge"]);
+    let web = engine.containers.get_mut(&"web".into()).unwrap();
+    for endpoint in &mut web.endpoints {
+        endpoint.dns_names = Some(Vec::new());
+    }
+    let asks_docker =
+        |tracker: &Tracker, id: &str| tracker.inventory().containers()[&id.into()].asks_docker;
+    let mut tracker = engine.fresh();
+    assert_eq!(asks_docker(&tracker, "web"), None);
+    assert_eq!(
+        asks_docker(&tracker, "old"),
+        None,
+        "its engine has no names there"
+    );
+    engine.disconnect("web", "net");
+    observe(&mut tracker, 1, disconnected("web", "net"));
+    assert_eq!(
+        fetches(&mut tracker, &engine),
+        [hosts("web"), Fetch::Resolver("web".into())]
+    );
+    assert_eq!(asks_docker(&tracker, "web"), Some(true));
+    engine.connect("web", "net");
+    observe(&mut tracker, 2, connected("web", "net"));
+    fetches(&mut tracker, &engine);
+    assert_eq!(asks_docker(&tracker, "web"), None);
+}
+
+#[test]
 fn a_file_that_is_held_back_is_read_once_for_many_changes() {
     let mut engine = shop();
     let mut tracker = engine.fresh();
@@ -106,6 +141,48 @@ fn a_lender_has_its_file_read_as_long_as_it_lends() {
     engine.stop("side");
     observe(&mut tracker, 2, EventKind::Died { id: "side".into() });
     assert_eq!(file_of(&tracker, "db"), None);
+}
+
+#[test]
+fn a_lenders_file_is_read_after_its_end() {
+    let mut engine = shop();
+    engine.watched("side", &[]);
+    let side = engine.containers.get_mut(&"side".into()).unwrap();
+    side.network_mode = NetworkMode::Container("web".into());
+    let mut tracker = engine.fresh();
+    engine.stop("web");
+    observe(&mut tracker, 1, EventKind::Died { id: "web".into() });
+    assert_eq!(fetches(&mut tracker, &engine), [hosts("web")]);
+    assert_eq!(
+        file_of(&tracker, "web"),
+        Some(Arc::new(HostsFile::parse("")))
+    );
+    engine.stop("side");
+    observe(&mut tracker, 2, EventKind::Died { id: "side".into() });
+    assert_eq!(file_of(&tracker, "web"), None, "nobody has it now");
+}
+
+#[test]
+fn a_file_that_was_forgotten_on_its_way_and_matters_again_is_asked_for_again() {
+    let mut engine = shop();
+    engine.watched("side", &[]);
+    let side = engine.containers.get_mut(&"side".into()).unwrap();
+    side.network_mode = NetworkMode::Container("db".into());
+    let mut tracker = engine.fresh();
+    observe(&mut tracker, 1, EventKind::Changed { id: "db".into() });
+    engine.answer(&mut tracker, &inspect("db"));
+    while tracker.next_fetch(true) != Some(hosts("db")) {}
+    let before = engine.clone();
+    engine.stop("side");
+    observe(&mut tracker, 2, EventKind::Died { id: "side".into() });
+    let side = engine.containers.get_mut(&"side".into()).unwrap();
+    side.state = RunState::Running;
+    observe(&mut tracker, 3, EventKind::Started { id: "side".into() });
+    let fetch = tracker.next_fetch(true).unwrap();
+    engine.answer(&mut tracker, &fetch);
+    before.answer(&mut tracker, &hosts("db"));
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
 }
 
 #[test]

@@ -39,8 +39,10 @@ enum Step {
     Check,
     /// The engine answers the next fetch from what is so now …
     See,
-    /// … and the oldest answer on its way arrives.
-    Arrive,
+    /// … and an answer on its way arrives, not always the oldest.
+    Arrive {
+        nth: usize,
+    },
     /// The next event arrives.
     Hear,
 }
@@ -72,7 +74,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..3_usize, any::<bool>()).prop_map(|(task, told)| Step::Serve { task, told }),
         Just(Step::Check),
         Just(Step::See),
-        Just(Step::Arrive),
+        (0..3_usize).prop_map(|nth| Step::Arrive { nth }),
         Just(Step::Hear),
         Just(Step::Hear),
     ];
@@ -147,9 +149,9 @@ impl World {
                     self.answers.push((self.engine.clone(), fetch));
                 }
             }
-            Step::Arrive => {
+            Step::Arrive { nth } => {
                 if !self.answers.is_empty() {
-                    let (seen, fetch) = self.answers.remove(0);
+                    let (seen, fetch) = self.answers.remove(nth % self.answers.len());
                     seen.answer(&mut self.tracker, &fetch);
                 }
             }
@@ -239,7 +241,7 @@ impl World {
             self.play(&Step::Hear);
         }
         while !self.answers.is_empty() {
-            self.play(&Step::Arrive);
+            self.play(&Step::Arrive { nth: 0 });
         }
         self.engine.answer_all(&mut self.tracker);
         self.tracker.tick(Instant::now() + Duration::from_secs(5));

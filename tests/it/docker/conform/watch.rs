@@ -21,7 +21,7 @@ fn has_files(map: &NetworkMap) -> bool {
         .watched_containers()
         .filter(|known| known.container.state.is_up());
     let mut owners = running.filter_map(|known| map.files_owner(&known.container.id));
-    owners.all(|owner| owner.hosts.is_some() || !owner.container.state.is_up())
+    owners.all(|owner| owner.hosts.is_some())
 }
 
 /// A watcher at work.
