@@ -89,8 +89,8 @@ pub struct Endpoint {
     /// `GwPriority` (engine 28 and later).
     pub gw_priority: Option<i64>,
     /// `DNSNames` (engine 25 and later).
-    pub dns_names: Option<Vec<String>>,
-    /// `Aliases`; before engine 25 they hold the short id and the hostname as well.
+    pub dns_names: Option<Vec<Arc<str>>>,
+    /// `Aliases`, with the short id and the hostname, of an engine before 25. Later ones' are among the names.
     pub aliases: Vec<String>,
     /// `Links`.
     pub links: Vec<Link>,
@@ -131,7 +131,7 @@ pub struct Container {
     pub hostname: String,
     /// `Config.Domainname`.
     pub domainname: String,
-    /// Its labels.
+    /// Its labels; in an [`Inventory`], those that are [remembered](super::label::remembered).
     pub labels: Arc<Labels>,
     /// Whether it runs.
     pub state: RunState,

@@ -38,6 +38,23 @@ pub const ROLE_PROBE: &str = "probe";
 /// Labels of a container, a network or an image.
 pub type Labels = BTreeMap<String, String>;
 
+/// The labels that are remembered of a container: dockline's, and those that names and reports are made from. Compose
+/// alone writes a dozen to every container.
+pub fn remembered(labels: &Labels) -> Labels {
+    let theirs = [
+        COMPOSE_PROJECT,
+        COMPOSE_SERVICE,
+        SWARM_TASK,
+        SWARM_SERVICE,
+    ];
+    let remembered = labels
+        .iter()
+        .filter(|(key, _)| key.starts_with("dockline.") || theirs.contains(&key.as_str()));
+    remembered
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
 /// The compose hash of a container that `instance` injects: outside its shells, compose sees another configuration.
 pub fn injected_hash(hash: &str, instance: &Instance) -> String {
     format!("{hash}+dockline:{instance}")

@@ -277,10 +277,12 @@ fn name_endpoints(container: &mut Container, old: bool, renamed: bool) {
         if old {
             endpoint.aliases.extend(own.clone());
         } else if endpoint.ipv4.is_some() {
+            let aliases = std::mem::take(&mut endpoint.aliases);
             let names = std::iter::once(&container.name)
-                .chain(&endpoint.aliases)
+                .chain(&aliases)
                 .chain(&own);
-            endpoint.dns_names = Some(names.cloned().collect());
+            let names = names.map(|name| Arc::from(name.as_str()));
+            endpoint.dns_names = Some(names.collect());
         }
     }
 }

@@ -32,7 +32,7 @@ use self::services::Pauses;
 use self::stopping::stops;
 use super::id::{ContainerId, NetworkId};
 use super::inventory::{Changes, Container, Inventory, Known, Listing, Network};
-use super::label::Selector;
+use super::label::{self, Selector};
 
 /// How long the first picture waits for inspects. One that blocks on a slow start comes later.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -237,9 +237,10 @@ impl Tracker {
         }
     }
 
-    fn store(&mut self, container: Container) {
+    fn store(&mut self, mut container: Container) {
         let id = container.id.clone();
         let part = self.selector.part(&container.labels);
+        container.labels = Arc::new(label::remembered(&container.labels));
         let running = container.state.is_up();
         self.entries.put(&id, part);
         let networks = container.endpoints.iter().map(|e| e.network.clone());

@@ -130,6 +130,8 @@ fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
     let network = NetworkId::from(non_empty(settings.network_id)?);
     let endpoint_id = non_empty(settings.endpoint_id)?;
     let links = settings.links.unwrap_or_default();
+    let names = settings.dns_names;
+    let aliases = settings.aliases.filter(|_| names.is_none());
     Some(Endpoint {
         network,
         endpoint_id,
@@ -138,8 +140,8 @@ fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
         gateway4: non_empty(settings.gateway).is_some(),
         gateway6: non_empty(settings.ipv6_gateway).is_some(),
         gw_priority: settings.gw_priority,
-        dns_names: settings.dns_names,
-        aliases: settings.aliases.unwrap_or_default(),
+        dns_names: names.map(|names| names.into_iter().map(Arc::from).collect()),
+        aliases: aliases.unwrap_or_default(),
         links: links.iter().map(|text| link(text)).collect(),
     })
 }

@@ -8,7 +8,7 @@ use dockline::core::id::{ContainerId, NetworkId};
 use dockline::core::inventory::{
     Container, DnsSettings, Endpoint, Inventory, Known, Network, NetworkMode, RunState, Subnet,
 };
-use dockline::core::label::{Labels, Part};
+use dockline::core::label::{self, Labels, Part};
 use dockline::core::resolve::Scope;
 
 /// Networks.
@@ -107,13 +107,12 @@ fn endpoint(number: usize, network: usize, turn: usize) -> Endpoint {
     let octet = u8::try_from(network).unwrap_or_default();
     let host = u16::try_from(number + 2 + turn * 1_000 % 60_000).unwrap_or_default();
     let [high, low] = host.to_be_bytes();
-    let names = vec![service(number), id(number).short().to_owned()];
+    let names = [name(number), service(number), id(number).short().to_owned()];
     Endpoint {
         endpoint_id: format!("{:064x}", number * NETWORKS + network + turn * 1_000_000),
         ipv4: Some(Ipv4Addr::new(172, octet, high, low)),
         gateway4: true,
-        aliases: vec![name(number), service(number)],
-        dns_names: Some([vec![name(number)], names].concat()),
+        dns_names: Some(names.map(Arc::from).into()),
         ..Endpoint::bare(network_id(network))
     }
 }
@@ -135,7 +134,7 @@ fn known(number: usize, turn: usize) -> Known {
         name: name(number),
         hostname: short,
         domainname: String::new(),
-        labels: Arc::new(labels(number)),
+        labels: Arc::new(label::remembered(&labels(number))),
         state: RunState::Running,
         started: 1_700_000_000_000_000_000,
         network_mode: NetworkMode::Endpoints,

@@ -3,6 +3,7 @@
 //! On a network of a swarm a task has its names only as long as the swarm says so.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::made_up::is_made_up;
 use super::record::{NameKind, Owner, Record};
@@ -14,17 +15,22 @@ use crate::core::label;
 #[derive(Debug, Default)]
 pub(super) struct Said {
     /// By lower-case name.
-    pub(super) names: Vec<(String, Record)>,
+    pub(super) names: Vec<(Arc<str>, Record)>,
     /// By alias: the target, both in lower case, and who says so.
     pub(super) links: Vec<(String, (String, ContainerId))>,
     /// By address: whose it is, and the name that Docker gives in PTR.
-    pub(super) addresses: Vec<(IpAddr, (Owner, Option<String>))>,
+    pub(super) addresses: Vec<(IpAddr, (Owner, Option<Arc<str>>))>,
 }
 
 impl Said {
     /// Adds a name, unless there is one that differs in case alone: of such the first counts.
-    fn name(&mut self, name: &str, record: Record) {
-        let lower = name.to_lowercase();
+    fn name(&mut self, name: &Arc<str>, record: Record) {
+        // Names are many, and most of them are kept once.
+        let lower = if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            name.to_lowercase().into()
+        } else {
+            Arc::clone(name)
+        };
         if self.names.iter().all(|(known, _)| *known != lower) {
             self.names.push((lower, record));
         }
@@ -43,16 +49,15 @@ pub(super) fn by(network: &Network, services: Option<&Services>, container: &Con
         docker_names(container, endpoint)
     };
     // Docker's first; it gives none if that cannot be written down.
-    let pointer = names.first().filter(|name| can_be_asked(name));
-    let pointer = pointer.map(|name| (*name).to_owned());
+    let pointer = names.first().filter(|name| can_be_asked(name)).cloned();
     for address in endpoint.addresses() {
         said.addresses
             .push((address, (owner.clone(), pointer.clone())));
     }
-    for name in names.into_iter().filter(|name| can_be_asked(name)) {
+    for name in names.iter().filter(|name| can_be_asked(name)) {
         let record = Record {
             owner: owner.clone(),
-            kind: kind(name, container, endpoint),
+            kind: kind(name, container),
             ipv4: endpoint.ipv4,
             ipv6: endpoint.ipv6,
         };
@@ -93,25 +98,25 @@ fn is_nameless(
 ///
 /// Engine 25 and later say it (`DNSNames`); before, it is the container's name, unless the engine made it up, and
 /// `Aliases`, which already hold short id and hostname.
-fn docker_names<'a>(container: &'a Container, endpoint: &'a Endpoint) -> Vec<&'a str> {
+fn docker_names(container: &Container, endpoint: &Endpoint) -> Vec<Arc<str>> {
+    if let Some(names) = &endpoint.dns_names {
+        return names.clone();
+    }
     let own = Some(&container.name).filter(|name| !is_made_up(name));
-    let names: Vec<&String> = match &endpoint.dns_names {
-        Some(names) => names.iter().collect(),
-        None => own.into_iter().chain(&endpoint.aliases).collect(),
-    };
-    names.into_iter().map(String::as_str).collect()
+    let names = own.into_iter().chain(&endpoint.aliases);
+    names.map(|name| Arc::from(name.as_str())).collect()
 }
 
 /// Why the container has that name.
-fn kind(name: &str, container: &Container, endpoint: &Endpoint) -> NameKind {
+fn kind(name: &str, container: &Container) -> NameKind {
     if name == container.name {
         NameKind::Container
     } else if name == container.id.short() {
         NameKind::Id
-    } else if endpoint.aliases.iter().any(|a| a == name) && name != container.hostname {
-        NameKind::Alias
-    } else {
+    } else if name == container.hostname {
         NameKind::Hostname
+    } else {
+        NameKind::Alias
     }
 }
 

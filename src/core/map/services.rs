@@ -68,7 +68,7 @@ impl Meant<'_> {
         let owner = Owner::Swarm(Arc::from(self.service));
         for (name, kind) in self.names() {
             said.names
-                .push((name.to_lowercase(), record(&owner, kind, address)));
+                .push((name.to_lowercase().into(), record(&owner, kind, address)));
         }
         // Nothing points back from it.
         said.addresses.push((IpAddr::V4(address), (owner, None)));
@@ -77,8 +77,8 @@ impl Meant<'_> {
     fn say_tasks(&self, owner: &Owner, said: &mut Said) {
         let address = self.endpoint.address;
         for (name, kind) in self.names() {
-            let lower = name.to_lowercase();
-            let tasks = format!("tasks.{lower}");
+            let lower: Arc<str> = name.to_lowercase().into();
+            let tasks = format!("tasks.{lower}").into();
             said.names
                 .push((tasks, record(owner, NameKind::Tasks, address)));
             if self.endpoint.vip.is_none() {
@@ -98,12 +98,12 @@ fn say_own(services: &Services, endpoint: &ServiceEndpoint, owner: &Owner, said:
         names.extend(task.container.as_ref().map(|id| (id.short(), NameKind::Id)));
         names.extend(hostname.map(|name| (name, NameKind::Hostname)));
     }
-    let pointer = can_be_asked(&endpoint.name).then(|| endpoint.name.clone());
+    let pointer = can_be_asked(&endpoint.name).then(|| Arc::from(endpoint.name.as_str()));
     let address = IpAddr::V4(endpoint.address);
     said.addresses.push((address, (owner.clone(), pointer)));
     for (name, kind) in names.into_iter().filter(|(name, _)| can_be_asked(name)) {
         let record = record(owner, kind, endpoint.address);
-        said.names.push((name.to_lowercase(), record));
+        said.names.push((name.to_lowercase().into(), record));
     }
 }
 

@@ -46,12 +46,12 @@ pub struct NetworkView {
     /// How many of them have not been told to stop.
     staying: usize,
     /// By lower-case name; every container that has it.
-    names: SharedIndex<String, Record>,
+    names: SharedIndex<Arc<str>, Record>,
     /// By lower-case link alias: the targets that members gave it, and which member did.
     links: SharedIndex<String, (String, ContainerId)>,
     /// By address: whose it is, and the name that Docker gives in PTR. Of several, which is an engine's state between
     /// two events, the last counts.
-    addresses: SharedIndex<IpAddr, (Owner, Option<String>)>,
+    addresses: SharedIndex<IpAddr, (Owner, Option<Arc<str>>)>,
 }
 
 impl NetworkView {
@@ -199,7 +199,7 @@ impl NetworkView {
     /// All names, in lower case and in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[Record])> {
         let names = self.names.iter();
-        names.map(|(name, records)| (name.as_str(), records))
+        names.map(|(name, records)| (&**name, records))
     }
 
     /// What any member means by that link alias, both in lower case.
