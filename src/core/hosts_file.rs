@@ -2,10 +2,18 @@
 
 use std::net::IpAddr;
 
+/// What engines write at the beginning of every file (20.10 to 26), as it is kept here.
+const USUAL: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nfe00:: ip6-localnet\n\
+                     ff00:: ip6-mcastprefix\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
+
 /// The lines of the file: an address, and its names. Kept as text, because there is one for every container, and it is
 /// rarely asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostsFile(Box<str>);
+pub struct HostsFile {
+    /// Whether it begins with the usual lines.
+    usual: bool,
+    lines: Box<str>,
+}
 
 impl HostsFile {
     /// Reads the text of such a file. What is no address with names is passed over.
@@ -24,23 +32,48 @@ impl HostsFile {
             }
             lines.push('\n');
         }
-        Self(lines.into())
+        let others = lines.strip_prefix(USUAL);
+        Self {
+            usual: others.is_some(),
+            lines: others.unwrap_or(&lines).into(),
+        }
     }
 
     /// The addresses of `name`, whose capitals do not matter, in the order of the lines.
     pub fn addresses(&self, name: &str) -> impl Iterator<Item = IpAddr> {
-        self.0.lines().filter_map(move |line| {
-            let mut words = line.split(' ');
-            let address = words.next()?;
-            let has_name = words.any(|word| word.eq_ignore_ascii_case(name));
-            has_name.then(|| address.parse().ok()).flatten()
-        })
+        let usual = if self.usual { USUAL } else { "" };
+        usual
+            .lines()
+            .chain(self.lines.lines())
+            .filter_map(move |line| {
+                let mut words = line.split(' ');
+                let address = words.next()?;
+                let has_name = words.any(|word| word.eq_ignore_ascii_case(name));
+                has_name.then(|| address.parse().ok()).flatten()
+            })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_lines_are_kept_once() {
+        let written = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
+                       ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n192.0.2.1\tweb\n";
+        let file = HostsFile::parse(written);
+        assert_eq!(&*file.lines, "192.0.2.1 web\n");
+        let found = |name| {
+            file.addresses(name)
+                .map(|a| a.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("web"), ["192.0.2.1"]);
+        assert_eq!(found("LOCALHOST"), ["127.0.0.1", "::1"]);
+        assert_eq!(found("ip6-allrouters"), ["ff02::2"]);
+        assert!(!HostsFile::parse("192.0.2.1 web").usual);
+    }
 
     #[test]
     fn lines_are_addresses_with_names() {

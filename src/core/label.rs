@@ -1,6 +1,6 @@
 //! The labels that dockline writes and reads, and what they say about a container.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::id::Instance;
 
@@ -36,23 +36,18 @@ pub const ROLE_DATA: &str = "data";
 pub const ROLE_PROBE: &str = "probe";
 
 /// Labels of a container, a network or an image.
-pub type Labels = BTreeMap<String, String>;
+pub type Labels = LiteMap<String, String>;
 
 /// The labels that are remembered of a container: dockline's, and those that names and reports are made from. Compose
 /// alone writes a dozen to every container.
 pub fn remembered(labels: &Labels) -> Labels {
-    let theirs = [
-        COMPOSE_PROJECT,
-        COMPOSE_SERVICE,
-        SWARM_TASK,
-        SWARM_SERVICE,
-    ];
+    let theirs = [COMPOSE_PROJECT, COMPOSE_SERVICE, SWARM_TASK, SWARM_SERVICE];
     let remembered = labels
         .iter()
         .filter(|(key, _)| key.starts_with("dockline.") || theirs.contains(&key.as_str()));
-    remembered
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+    let remembered: Box<[_]> = remembered.map(|(k, v)| (k.clone(), v.clone())).collect();
+    // They are in order, and none has room for another.
+    Labels::from_sorted_store_unchecked(remembered.into_vec())
 }
 
 /// The compose hash of a container that `instance` injects: outside its shells, compose sees another configuration.
@@ -249,7 +244,7 @@ mod tests {
             with in "[a-z=]{0,2}",
         ) {
             let text = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}"));
-            let labels = Labels::from([(found.clone(), with.clone())]);
+            let labels = Labels::from_iter([(found.clone(), with.clone())]);
             // A key ends at the first equals sign.
             let (key, value) = text.split_once('=').map_or((text.as_str(), None), |(k, v)| (k, Some(v)));
             let expected = key == found && value.is_none_or(|value| value == with);

@@ -278,9 +278,7 @@ fn name_endpoints(container: &mut Container, old: bool, renamed: bool) {
             endpoint.aliases.extend(own.clone());
         } else if endpoint.ipv4.is_some() {
             let aliases = std::mem::take(&mut endpoint.aliases);
-            let names = std::iter::once(&container.name)
-                .chain(&aliases)
-                .chain(&own);
+            let names = std::iter::once(&container.name).chain(&aliases).chain(&own);
             let names = names.map(|name| Arc::from(name.as_str()));
             endpoint.dns_names = Some(names.collect());
         }

@@ -227,7 +227,8 @@ async fn create(
         image: image.to_owned(),
         labels: [(INSTANCE, instance.as_str()), (ROLE, ROLE_TUNNEL)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into(),
+            .into_iter()
+            .collect(),
         environment: vec![
             format!("{SECRET}={}", secret.expose()),
             format!("{HOME}={}", home.listed()),

@@ -120,7 +120,8 @@ async fn try_create(
         name,
         labels: [(INSTANCE, instance.as_str()), (ROLE, role)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into(),
+            .into_iter()
+            .collect(),
         ranges,
         // One without a way out is made and removed in half the time.
         internal: role == ROLE_PROBE,

@@ -44,7 +44,7 @@ impl Files {
         let volume = format!("dockline-{}-{short}", shared.instance);
         // Containers that are created at once may each fill it, with the same.
         if !self.filled.load(Ordering::Relaxed) || !client.has_volume(&volume).await? {
-            let labels = Labels::from([
+            let labels = Labels::from_iter([
                 (ROLE.to_owned(), ROLE_DATA.to_owned()),
                 (INSTANCE.to_owned(), shared.instance.to_string()),
             ]);

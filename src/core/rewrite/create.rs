@@ -34,7 +34,7 @@ impl Create {
         Ok(Self {
             image: body.read("Image")?.unwrap_or_default(),
             env: body.read("Env")?.unwrap_or_default(),
-            labels: body.read("Labels")?.unwrap_or_default(),
+            labels: body.labels()?,
             mode: host.read("NetworkMode")?.unwrap_or_default(),
             binds: host.read("Binds")?,
             mounts: host.read("Mounts")?,
@@ -115,7 +115,7 @@ impl Create {
         let undo = serde_json::to_string(&undo)?;
         self.labels.insert(label::UNDO.to_owned(), undo);
         self.body.set("Env", &self.env)?;
-        self.body.set("Labels", &self.labels)?;
+        self.body.set_labels(&self.labels)?;
         self.changed = true;
         Ok(())
     }

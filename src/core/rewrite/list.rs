@@ -40,12 +40,12 @@ impl Shown {
         let mut changed = false;
         let mut shown = Vec::with_capacity(given.len());
         for mut container in given {
-            let labels: Labels = container.read("Labels")?.unwrap_or_default();
+            let labels = container.labels()?;
             let names: Vec<String> = container.read("Names")?.unwrap_or_default();
             let image: String = container.read("Image")?.unwrap_or_default();
             let labels = match self.shown(&labels, names.first().map(String::as_str), &image) {
                 Some(labels) => {
-                    container.set("Labels", &labels)?;
+                    container.set_labels(&labels)?;
                     changed = true;
                     labels
                 }
@@ -64,13 +64,13 @@ impl Shown {
     pub fn inspect(&self, answer: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut container: Object = serde_json::from_slice(answer)?;
         let mut config: Object = container.read("Config")?.unwrap_or_default();
-        let labels: Labels = config.read("Labels")?.unwrap_or_default();
+        let labels = config.labels()?;
         let name: Option<String> = container.read("Name")?;
         let image: String = config.read("Image")?.unwrap_or_default();
         let Some(labels) = self.shown(&labels, name.as_deref(), &image) else {
             return Ok(None);
         };
-        config.set("Labels", &labels)?;
+        config.set_labels(&labels)?;
         container.set("Config", &config)?;
         serde_json::to_vec(&container).map(Some)
     }

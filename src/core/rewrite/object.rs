@@ -1,11 +1,17 @@
 //! JSON objects as a client wrote them: fields that nobody asks for are never read, and go on as they came.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::core::label::Labels;
+
+/// Wherever the engine's API has labels.
+const LABELS: &str = "Labels";
 
 /// A JSON object, in its order, with fields named twice.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,17 @@ impl Object {
             Some(value) => serde_json::from_str(value.get()),
             None => Ok(None),
         }
+    }
+
+    /// The labels; none if there are none.
+    pub(super) fn labels(&self) -> serde_json::Result<Labels> {
+        let labels: Option<BTreeMap<_, _>> = self.read(LABELS)?;
+        Ok(labels.into_iter().flatten().collect())
+    }
+
+    /// Puts labels in the place of those that are there.
+    pub(super) fn set_labels(&mut self, labels: &Labels) -> serde_json::Result<()> {
+        self.set(LABELS, &labels.iter().collect::<BTreeMap<_, _>>())
     }
 
     /// Puts a value in the place of what the engine would read there, or at the end.

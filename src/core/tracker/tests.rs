@@ -337,7 +337,7 @@ fn a_start_seen_by_the_inspect_of_its_connect_costs_nothing_more() {
     let mut engine = shop();
     let mut tracker = engine.fresh();
     engine.watched("new", &["net"]);
-    let labels = [(INSTANCE.to_owned(), "default".to_owned())].into();
+    let labels = Labels::from_iter([(INSTANCE.to_owned(), "default".to_owned())]);
     observe(
         &mut tracker,
         1,

@@ -1,7 +1,5 @@
 //! The event stream's words.
 
-use std::collections::BTreeMap;
-
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 
 use super::signal;
@@ -12,7 +10,7 @@ use crate::core::tracker::{Event, EventKind};
 /// One event; nothing for those that say nothing of interest.
 pub(in crate::docker) fn event(message: EventMessage) -> Option<Event> {
     let actor = message.actor?;
-    let attributes: BTreeMap<_, _> = actor.attributes.unwrap_or_default().into_iter().collect();
+    let attributes: Labels = actor.attributes.unwrap_or_default().into_iter().collect();
     let kind = match message.typ? {
         EventMessageTypeEnum::CONTAINER => container_event(
             ContainerId::from(actor.id?),

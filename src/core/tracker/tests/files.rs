@@ -130,7 +130,7 @@ fn a_lender_has_its_file_read_as_long_as_it_lends() {
         1,
         EventKind::Created {
             id: "side".into(),
-            labels: [(INSTANCE.to_owned(), "default".to_owned())].into(),
+            labels: Labels::from_iter([(INSTANCE.to_owned(), "default".to_owned())]),
         },
     );
     assert_eq!(

@@ -36,7 +36,7 @@ fn what_happens_while_a_listing_is_on_its_way_is_not_undone_by_it() {
     engine.connect("far", "net");
     observe(&mut tracker, 1, connected("far", "net"));
     engine.watched("new", &["other"]);
-    let labels = [(INSTANCE.to_owned(), "default".to_owned())].into();
+    let labels = Labels::from_iter([(INSTANCE.to_owned(), "default".to_owned())]);
     observe(
         &mut tracker,
         2,
@@ -171,7 +171,7 @@ fn a_start_is_not_undone_by_an_inspect_from_between_two_runs() {
     engine.watched("job", &[]);
     let created = EventKind::Created {
         id: "job".into(),
-        labels: [(INSTANCE.to_owned(), "default".to_owned())].into(),
+        labels: Labels::from_iter([(INSTANCE.to_owned(), "default".to_owned())]),
     };
     observe(&mut tracker, 1, created);
     let fetch = tracker.next_fetch(true).unwrap();
