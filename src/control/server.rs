@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
@@ -48,6 +49,31 @@ fn problem(status: StatusCode, error: impl Into<String>, hint: &'static str) -> 
             error: error.into(),
             hint,
         }),
+    )
+}
+
+async fn unknown_path() -> Failure {
+    problem(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this path",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/events; on the socket /v1/pause, /v1/resume",
+    )
+}
+
+async fn unknown_method() -> Failure {
+    problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path takes another method",
+        "use GET; POST for /v1/pause and /v1/resume, which are on the socket alone",
+    )
+}
+
+/// A query that does not say what it has to.
+fn unknown_query(why: &QueryRejection) -> Failure {
+    problem(
+        StatusCode::BAD_REQUEST,
+        why.body_text(),
+        "/v1/resolve takes name, from and type; /v1/route takes host, port and from",
     )
 }
 
@@ -87,12 +113,17 @@ impl Control {
             .route("/v1/events", get(handlers::events))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(handlers::readyz))
-            .fallback(handlers::unknown_path);
+            .fallback(unknown_path);
         // What changes anything is the owner's alone.
         let private = public
             .clone()
             .route("/v1/pause", post(handlers::pause))
             .route("/v1/resume", post(handlers::resume));
+        // As the last step: it is for the paths that are there by then.
+        let (public, private) = (
+            public.method_not_allowed_fallback(unknown_method),
+            private.method_not_allowed_fallback(unknown_method),
+        );
         let guarded = public.layer(middleware::from_fn(refuse_strangers));
         let tcp = listen::serve(self.tcp, guarded.with_state(served.clone()), &stop);
         let socket = listen::serve(self.socket, private.with_state(served), &stop);

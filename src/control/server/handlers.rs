@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -10,19 +11,11 @@ use axum::response::{IntoResponse, Json, Response};
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Served, problem, world};
+use super::{Failure, Served, problem, unknown_query, world};
 use crate::control::report::{self, Sources, shape};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::{self, ADDRESSES, RecordType, Scope};
 use crate::core::route::{Destination, Host};
-
-pub(super) async fn unknown_path() -> Failure {
-    problem(
-        StatusCode::NOT_FOUND,
-        "there is nothing at this path",
-        "see /v1/status, /v1/resolve, /v1/route, /v1/events; on the socket /v1/pause, /v1/resume",
-    )
-}
 
 pub(super) async fn status(State(served): State<Served>) -> Json<shape::Status> {
     Json(served.sources.status())
@@ -57,6 +50,9 @@ pub(super) async fn readyz(State(served): State<Served>) -> Response {
     )
         .into_response()
 }
+
+/// What was asked, if it can be understood.
+type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// `?name=&from=&type=`
 #[derive(Debug, Deserialize)]
@@ -94,8 +90,9 @@ fn wanted(text: Option<&str>, name: &str) -> Result<Wanted, Failure> {
 
 pub(super) async fn resolve(
     State(served): State<Served>,
-    Query(query): Query<ResolveQuery>,
+    query: Asked<ResolveQuery>,
 ) -> Result<Json<shape::Resolution>, Failure> {
+    let Query(query) = query.map_err(|why| unknown_query(&why))?;
     let sources = &served.sources;
     let map = current(sources)?;
     let scope = scope(&map, query.from.as_deref())?;
@@ -131,8 +128,9 @@ const DEFAULT_PORT: u16 = 80;
 
 pub(super) async fn route(
     State(served): State<Served>,
-    Query(query): Query<RouteQuery>,
+    query: Asked<RouteQuery>,
 ) -> Result<Json<shape::RouteReport>, Failure> {
+    let Query(query) = query.map_err(|why| unknown_query(&why))?;
     let sources = &served.sources;
     let map = current(sources)?;
     let scope = scope(&map, query.from.as_deref())?;

@@ -98,6 +98,49 @@ async fn questions_without_sense_are_refused_with_advice() {
 }
 
 #[tokio::test]
+async fn whatever_is_wrong_is_said_in_json_with_advice() {
+    let serve = Serve::without_engine().await;
+    for (line, status) in [
+        ("GET /v1/resolve", "400"),
+        ("GET /v1/resolve?nam=a", "400"),
+        ("GET /v1/route?host=a&port=http", "400"),
+        ("GET /v1/route?port=80", "400"),
+        ("POST /v1/status", "405"),
+        ("DELETE /v1/route?host=a", "405"),
+        ("GET /v1/pause", "404"),
+        ("GET /v1/nothing", "404"),
+        ("GET /v1/route?host=a", "503"),
+    ] {
+        let headers = "Host: localhost\r\nConnection: close\r\n";
+        let answer = told(serve.http, format!("{line} HTTP/1.1\r\n{headers}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{line}");
+        problem(line, &answer);
+    }
+    // What changes something is there, on the socket, for those who ask rightly.
+    let socket = UnixStream::connect(&serve.control).await.unwrap();
+    let request = b"GET /v1/pause HTTP/1.1\r\nHost: dockline\r\nConnection: close\r\n\r\n";
+    let answer = soon("an answer", exchange(socket, request)).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert_eq!(answer.split(' ').nth(1), Some("405"), "{answer}");
+    problem("GET /v1/pause", &answer);
+}
+
+/// Fails unless the answer is an error as it is promised.
+fn problem(line: &str, answer: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(
+        head.contains("content-type: application/json"),
+        "{line}: {head}"
+    );
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    for key in ["error", "hint"] {
+        let text = body[key].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "{line}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn noise_and_heads_without_an_end_cost_nothing() {
     let (serve, echo) = (Serve::without_engine().await, Echo::new().await);
     is_well(&serve, &echo).await;
