@@ -1,12 +1,14 @@
 //! What is added to a container so that it is intercepted, and to which containers.
 
 pub mod environment;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod undo;
 
 use std::net::SocketAddr;
 
+pub use reach::{Reach, reach};
 pub use undo::Undo;
 
 use super::id::Instance;

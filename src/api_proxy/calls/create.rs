@@ -1,6 +1,5 @@
 //! A container that is to be created becomes an intercepted one.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -9,8 +8,7 @@ use super::{Change, Forward, Refusal, Rule};
 use crate::api_proxy::Shared;
 use crate::api_proxy::leases::Held;
 use crate::core::api::parameter;
-use crate::core::id::NetworkId;
-use crate::core::inject::{Attached, ENTRY_PORT, Entry, Injection};
+use crate::core::inject::{Attached, Entry, Injection, Reach, reach};
 use crate::core::map::NetworkMap;
 use crate::core::membership::Lease;
 use crate::core::rewrite::create::Create;
@@ -92,42 +90,26 @@ async fn entry(shared: &Shared, attached: Attached) -> Result<Entry, Refusal> {
         },
         attached => attached,
     };
-    let home = shared.instance.home_name();
-    match attached {
-        Attached::Named | Attached::Like(_) => Ok(Entry::Name(shared.instance.clone())),
-        Attached::Host => address_on(shared, |map| network(map, |n| n.name == home)).await,
-        Attached::DefaultBridge => {
-            let bridge = |map: &NetworkMap| network(map, |n| n.default_bridge);
-            // A service that has just been started may not have seen it yet.
-            shared.until(ADDRESS, |map| bridge(map).is_some()).await;
-            let leased = bridge(&shared.map());
-            let _held = Held::new(&shared.leases, leased, Lease::Join);
-            address_on(shared, bridge).await
-        }
-    }
-}
-
-fn network(
-    map: &NetworkMap,
-    is_meant: impl Fn(&crate::core::inventory::Network) -> bool,
-) -> Option<NetworkId> {
-    let mut views = map.networks().values();
-    let view = views.find(|view| is_meant(view.network()))?;
-    Some(view.network().id.clone())
-}
-
-/// The tunnel's address on a network, once it has one.
-async fn address_on(
-    shared: &Shared,
-    network: impl Fn(&NetworkMap) -> Option<NetworkId>,
-) -> Result<Entry, Refusal> {
-    let address = |map: &NetworkMap| {
-        let endpoint = map.tunnel()?.container.endpoint(&network(map)?)?;
-        endpoint.addresses().next()
+    let reach = |map: &NetworkMap| reach(map, &shared.instance, &attached);
+    // A service that has just been started may not have seen anything yet.
+    let is_seen = |map: &NetworkMap| reach(map) != Reach::NotYet;
+    shared.until(ADDRESS, is_seen).await;
+    let bridge = match reach(&shared.map()) {
+        Reach::Join(bridge) => Some(bridge),
+        Reach::Known(_) | Reach::NotYet | Reach::Never(_) => None,
     };
-    shared.until(ADDRESS, |map| address(map).is_some()).await;
-    match address(&shared.map()) {
-        Some(address) => Ok(Entry::Address(SocketAddr::new(address, ENTRY_PORT))),
-        None => Err(unready("the tunnel has no address that it could reach")),
+    if bridge.is_some() {
+        let _held = Held::new(&shared.leases, bridge, Lease::Join);
+        let is_joined = |map: &NetworkMap| !matches!(reach(map), Reach::Join(_));
+        shared.until(ADDRESS, is_joined).await;
+    }
+    match reach(&shared.map()) {
+        Reach::Known(entry) => Ok(entry),
+        Reach::Join(_) | Reach::NotYet => {
+            Err(unready("the tunnel has no address that it could reach"))
+        }
+        Reach::Never(obstacle) => Err(unready(&format!(
+            "the tunnel cannot be on its network: {obstacle}"
+        ))),
     }
 }
