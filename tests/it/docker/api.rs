@@ -3,6 +3,7 @@
 mod everyday;
 mod injected;
 mod intercepted;
+mod many;
 mod networks;
 mod projects;
 mod sdk;

@@ -18,14 +18,15 @@ fn file(folder: &Path) -> PathBuf {
     path
 }
 
-struct Project<'a> {
-    program: &'a [PathBuf],
-    file: &'a Path,
-    name: String,
+/// A compose project, and the compose that runs it.
+pub(super) struct Project<'a> {
+    pub(super) program: &'a [PathBuf],
+    pub(super) file: &'a Path,
+    pub(super) name: String,
 }
 
 impl Project<'_> {
-    fn run(&self, lab: &Lab, arguments: &[&str]) -> String {
+    pub(super) fn run(&self, lab: &Lab, arguments: &[&str]) -> String {
         let mut command = lab.command(&self.program[0]);
         command.args(&self.program[1..]).arg("-f").arg(self.file);
         succeed(
