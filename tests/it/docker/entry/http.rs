@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::inside::{Inside, Talk, soon};
 use super::recorder::Recorder;
 use super::{intercepted, resident};
-use crate::support::{Lab, Running, eventually, on_each_engine};
+use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
 
 /// A client and a server on a network, in both modes.
 async fn in_both_modes(lab: &Lab, test: impl AsyncFn(&Lab, &Inside, &Inside)) {
@@ -173,6 +173,8 @@ fn websockets_and_long_polls() {
 
 /// Tens of megabytes, as many as are looked at here.
 const UPLOAD: usize = 48 << 20;
+/// What waits to be told.
+const EXPECTED: usize = 8 << 20;
 
 #[test]
 fn big_uploads() {
@@ -215,6 +217,50 @@ fn big_uploads() {
                     heard.push(soon("answer", from.read_u8()).await.unwrap());
                 }
             }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn whoever_waits_until_its_body_is_wanted_is_told() {
+    on_each_engine(async |lab| {
+        in_both_modes(&lab, async |lab, client, server| {
+            let listener = server.listen(80);
+            let mut caller = client.call(lab).await;
+            caller
+                .say(
+                    "POST http://server/ HTTP/1.1\r\nHost: server\r\nExpect: 100-continue\r\n\
+                     Content-Length: 4\r\n\r\n",
+                )
+                .await;
+            let mut far = Talk::accept(&listener).await;
+            let head = far.hear_head().await.to_lowercase();
+            assert!(head.contains("\r\nexpect: 100-continue\r\n"), "{head}");
+            far.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+            caller.hear("HTTP/1.1 100 Continue\r\n\r\n").await;
+            caller.say("body").await;
+            far.hear("body").await;
+            answer(&mut far, "taken").await;
+            assert_eq!(caller.hear_response().await, (200, "taken".to_owned()));
+
+            // Large, and by a client that sends nothing unless it is told to.
+            let upload = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(upload.path(), vec![7; EXPECTED]).unwrap();
+            let mut curl = client.command("curl");
+            let proxy = format!("http://{}", client.entry(lab).await);
+            let body = format!("@{}", upload.path().display());
+            curl.args(["-sS", "--max-time", "60", "--expect100-timeout", "120"])
+                .args(["-H", "Expect: 100-continue", "--data-binary", &body])
+                .args(["--noproxy", "", "--proxy", &proxy, "http://server/"]);
+            let curl = std::thread::spawn(move || succeed(&mut curl));
+            let mut far = Talk::accept(&listener).await;
+            far.hear_head().await;
+            far.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+            let mut body = vec![0; EXPECTED];
+            soon("the body", far.0.read_exact(&mut body)).await.unwrap();
+            answer(&mut far, "all of it").await;
+            assert_eq!(curl.join().unwrap(), "all of it");
         })
         .await;
     });

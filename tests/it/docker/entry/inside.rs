@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -38,6 +39,15 @@ impl Inside {
 
     pub(super) fn namespace(&self) -> String {
         format!("/proc/{}/ns/net", self.pid)
+    }
+
+    /// A program of this machine's, in there.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net={}", self.namespace()))
+            .arg(program);
+        command
     }
 
     /// Does something with sockets in there.
