@@ -154,9 +154,12 @@ impl Gateway {
     ) {
         let mut own = config.own;
         own.insert(self.address);
+        let interceptor = config.interceptor.as_ref();
+        let interceptor = interceptor.and_then(Interceptor::socket_addr);
         let shared = Arc::new(Shared {
             dialler: Dialler {
                 view,
+                no_proxies: own.iter().copied().chain(interceptor).collect(),
                 own,
                 upstream: config.upstream,
                 resolver: Resolver::default(),

@@ -1,6 +1,7 @@
 //! What is added to a container so that it is intercepted, and to which containers.
 
 pub mod environment;
+mod own_proxy;
 mod reach;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod undo;
 
 use std::net::SocketAddr;
 
+pub use own_proxy::OwnProxy;
 pub use reach::{Reach, reach};
 pub use undo::Undo;
 

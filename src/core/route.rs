@@ -4,6 +4,7 @@
 //! of the engine, so that a public name cannot lead into a network, and one network's traffic not into another.
 
 mod address;
+mod back;
 mod named;
 mod own_loopback;
 mod resolvers;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 pub use address::route_address;
+pub use back::leads_back;
 pub use named::{route_found, route_name};
 pub use resolvers::{Resolvers, Server, resolvers};
 

@@ -6,6 +6,7 @@
 mod direct;
 mod onward;
 mod outside;
+mod own_proxy;
 mod socks_client;
 mod tunnel;
 mod upstream;
@@ -105,6 +106,8 @@ impl Way {
 pub(super) struct Dialler {
     pub(super) view: View,
     pub(super) own: OwnAddresses,
+    /// The same, and where the interceptor is: nobody's proxy may be there.
+    pub(super) no_proxies: OwnAddresses,
     pub(super) upstream: Upstream,
     pub(super) resolver: Resolver,
     pub(super) ask_servers: AskServers,

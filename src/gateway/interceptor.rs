@@ -2,7 +2,7 @@
 //! whose.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,10 +77,13 @@ impl Interceptor {
         &self.0.at
     }
 
-    /// Its address, if it is told by one: what is sent there comes back to us.
+    /// Its address, if it is told by one or by `localhost`: what is sent there comes back to us.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match &self.0.at.host {
             Host::Address(ip) => Some(SocketAddr::new(*ip, self.0.at.port)),
+            Host::Name(name) if name.eq_ignore_ascii_case("localhost") => {
+                Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.at.port)))
+            }
             Host::Name(_) => None,
         }
     }

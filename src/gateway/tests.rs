@@ -7,6 +7,7 @@ mod forward;
 mod join;
 mod keep_alive;
 mod out;
+mod own_proxy;
 mod own_servers;
 mod peer;
 mod rig;

@@ -2,7 +2,7 @@
 //!
 //! Nothing that the container had is lost: lists are extended, options appended, and what is replaced is noted.
 
-use super::{ENTRY_PORT, Entry, FOLDER, Injection, Undo};
+use super::{ENTRY_PORT, Entry, FOLDER, Injection, OwnProxy, Undo};
 
 /// What programs look for to find a proxy; they do not agree on the case.
 const PROXIES: [&str; 14] = [
@@ -51,6 +51,8 @@ pub fn inject(
         image,
         undo,
     };
+    let proxy = OwnProxy::had(|name| variables.effective(name), &injection.entry);
+    variables.undo.proxy = proxy;
     let url = injection.entry.url();
     for name in PROXIES {
         variables.set(name, &url);

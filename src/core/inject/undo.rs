@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::OwnProxy;
+
 /// The value of `dockline.undo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
@@ -17,6 +19,9 @@ pub struct Undo {
     /// Targets of mounts that were added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
+    /// The proxy in whose place the entry came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<OwnProxy>,
 }
 
 impl Undo {
@@ -31,6 +36,7 @@ impl Default for Undo {
             env: BTreeMap::new(),
             labels: BTreeMap::new(),
             mounts: Vec::new(),
+            proxy: None,
         }
     }
 }

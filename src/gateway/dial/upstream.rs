@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use super::direct::{self, Resolver};
 use super::socks_client::{self, Login};
 use super::within;
+use crate::core::inject::OwnProxy;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host, OwnAddresses, Refusal, Route, ThisHost, route};
@@ -56,6 +57,16 @@ impl Upstream {
             Some(_) => Ok(upstream),
             None => Err(UpstreamError::Invalid(url.to_owned())),
         }
+    }
+
+    /// Goes out by the proxies that a container had of its own.
+    pub(super) fn of_container(own: &OwnProxy) -> Self {
+        let matcher = Matcher::builder()
+            .http(own.http.as_deref().unwrap_or_default())
+            .https(own.https.as_deref().unwrap_or_default())
+            .no(own.exceptions.as_str())
+            .build();
+        Self(Some(Arc::new(matcher)))
     }
 
     fn checked(matcher: Matcher) -> Result<Self, UpstreamError> {
@@ -132,7 +143,13 @@ impl Proxy {
         }
     }
 
-    fn address(&self) -> Option<Destination> {
+    /// Whether it is reached in a way that is supported.
+    pub(super) fn is_supported(&self) -> bool {
+        self.kind().is_some()
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> Option<Destination> {
         let uri = self.0.uri();
         let port = match self.kind() {
             Some(ProxyKind::Socks5) => 1080,
@@ -154,6 +171,17 @@ impl Proxy {
         let lost = || Error::new(Kind::Broken, "the upstream proxy has no address");
         let address = self.address().ok_or_else(lost)?;
         let stream = self.reach(&address, resolver, deadlines).await?;
+        self.ask(stream, &address, destination, deadlines).await
+    }
+
+    /// Has it connect to `destination`. `stream`: to the proxy, which is at `address`.
+    pub(super) async fn ask(
+        &self,
+        stream: TcpStream,
+        address: &Destination,
+        destination: &Destination,
+        deadlines: &Deadlines,
+    ) -> Result<(TcpStream, Bytes), Error> {
         let what = || format!("connecting through the upstream proxy {address}");
         let opened = async {
             match self.kind() {

@@ -46,12 +46,24 @@ impl fmt::Debug for AskServers {
 impl Dialler {
     /// Goes where no network of the engine is, as far as the name tells.
     pub(super) async fn go_out(&self, map: &NetworkMap, call: &Call) -> Result<Opened, Error> {
+        if is_address_in_disguise(&call.destination.host) {
+            return self.go_out_by(map, call, None).await;
+        }
+        if let Some(way) = self.own_way_out(map, call) {
+            return self.go_own_way_out(map, call, way).await;
+        }
+        let upstream = self.upstream.proxy_for(&call.destination, call.plain_http);
+        self.go_out_by(map, call, upstream).await
+    }
+
+    /// The same, by that proxy, if there is one.
+    pub(super) async fn go_out_by(
+        &self,
+        map: &NetworkMap,
+        call: &Call,
+        proxy: Option<Proxy>,
+    ) -> Result<Opened, Error> {
         let Destination { host, port } = &call.destination;
-        let disguised = is_address_in_disguise(host);
-        let proxy = self
-            .upstream
-            .proxy_for(&call.destination, call.plain_http)
-            .filter(|_| !disguised);
         let name = match host {
             Host::Address(address) => {
                 let address = SocketAddr::new(*address, *port);
@@ -62,7 +74,7 @@ impl Dialler {
         let lookup = resolve::lookup(map, &call.scope, name, ADDRESSES);
         let resolvers = match resolvers(map, &call.scope, self.here()) {
             // The system's takes it for an address, and asks nobody.
-            _ if disguised => Resolvers::System,
+            _ if is_address_in_disguise(host) => Resolvers::System,
             resolvers => resolvers,
         };
         let (found, proxy) = match (resolvers, proxy) {

@@ -42,6 +42,27 @@ pub(super) fn with_own_servers() -> NetworkMap {
     with_tunnel(&format!("{WORLD}\n{own}"), &SETTLED)
 }
 
+/// The map with containers that had proxies of their own: `proxied` one on its network, `far` one on a network that it is
+/// not on, `looping` one that is the interceptor, on port `port` of the engine's machine.
+pub(super) fn with_own_proxies(port: u16) -> NetworkMap {
+    let had = |name: &str, address: &str, url: &str| {
+        let proxy =
+            format!("{{\"http\":\"{url}\",\"https\":\"{url}\",\"exceptions\":\"without.test\"}}");
+        let undo = format!("{{\"version\":1,\"env\":{{}},\"proxy\":{proxy}}}");
+        format!("run {name} watched shop={address} label=dockline.undo={undo}")
+    };
+    let containers = [
+        had("proxied", "10.231.1.4", "http://me:s3cr%21t@db:3128"),
+        had("far", "10.231.1.5", "http://10.231.4.2:3128"),
+        had(
+            "looping",
+            "10.231.1.6",
+            &format!("http://10.231.1.1:{port}"),
+        ),
+    ];
+    with_tunnel(&format!("{WORLD}\n{}", containers.join("\n")), &SETTLED)
+}
+
 fn with_tunnel(world: &str, networks: &[&str]) -> NetworkMap {
     let places: Vec<_> = networks.iter().map(|n| format!("{n}=")).collect();
     let tunnel = format!("run dockline-tunnel-default tunnel {}", places.join(" "));

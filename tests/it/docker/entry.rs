@@ -8,6 +8,7 @@ mod deaths;
 mod http;
 mod inside;
 mod many;
+mod own_proxy;
 pub(super) mod recorder;
 
 use inside::Inside;

@@ -96,6 +96,8 @@ fn what_user_and_image_say_is_kept_or_noted() {
     assert_eq!(undo["env"]["NO_PROXY"], "db, .corp");
     assert_eq!(undo["env"]["JAVA_TOOL_OPTIONS"], Value::Null);
     assert_eq!(undo["labels"]["com.docker.compose.config-hash"], "h1");
+    let proxy = json!({ "http": "http://corp:3128", "exceptions": "db, .corp,cache" });
+    assert_eq!(undo["proxy"], proxy);
 }
 
 #[test]
