@@ -2,6 +2,8 @@
 //!
 //! It is static busybox with a link for each of its commands, and `hello`, which serves a page that says who it is.
 
+mod reaper;
+
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
@@ -70,6 +72,7 @@ pub(crate) fn ensure_fixture(
         for name in BORROWED {
             shell.output(tools.docker(engine).args(["tag", FIXTURE, name]), MINUTES_2)?;
         }
+        reaper::ensure(shell, workspace, tools, engine)?;
     }
     Ok(())
 }
@@ -77,7 +80,7 @@ pub(crate) fn ensure_fixture(
 /// Imports an image made of this machine's busybox.
 fn import(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engine) -> Result<()> {
     let tar = write_tar(shell, workspace)?;
-    if is_present(shell, tools, engine, &tar.hash) {
+    if is_present(shell, tools, engine, FIXTURE, &tar.hash) {
         return Ok(());
     }
     say(format_args!("engine {}: importing {FIXTURE}", engine.name));
@@ -101,7 +104,7 @@ fn import(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engine) 
 /// Builds it upon the public busybox image, for engines that can pull it, on machines without a static busybox.
 fn build(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engine) -> Result<()> {
     let hash = short_hash(HELLO.as_bytes());
-    if is_present(shell, tools, engine, &hash) {
+    if is_present(shell, tools, engine, FIXTURE, &hash) {
         return Ok(());
     }
     say(format_args!(
@@ -122,11 +125,11 @@ fn build(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engine) -
     Ok(())
 }
 
-/// Whether the engine's fixture image was made from content of this hash.
-fn is_present(shell: &Shell, tools: &Tools, engine: &Engine, hash: &str) -> bool {
+/// Whether the engine's image of that name was made from content of this hash.
+fn is_present(shell: &Shell, tools: &Tools, engine: &Engine, image: &str, hash: &str) -> bool {
     let format = format!("{{{{index .Config.Labels \"{HASH_LABEL}\"}}}}");
     let mut inspect = tools.docker(engine);
-    inspect.args(["image", "inspect", "--format", &format, FIXTURE]);
+    inspect.args(["image", "inspect", "--format", &format, image]);
     shell
         .try_output(&mut inspect, MINUTES_2)
         .is_some_and(|found| found.trim() == hash)

@@ -13,6 +13,7 @@ mod dockline;
 mod engine;
 mod images;
 mod lint;
+mod python;
 mod setup;
 mod shell;
 mod soak;

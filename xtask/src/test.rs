@@ -176,6 +176,9 @@ pub(crate) fn variables(setup: &Setup) -> Vec<(&'static str, String)> {
     if let Some(compose1) = &setup.tools.compose1 {
         variables.push(("DOCKLINE_TEST_COMPOSE1", compose1.display().to_string()));
     }
+    if let Some(python) = &setup.tools.python {
+        variables.push(("DOCKLINE_TEST_PYTHON", python.display().to_string()));
+    }
     if let Some(config) = &setup.tools.config {
         variables.push(("DOCKER_CONFIG", config.display().to_string()));
     }

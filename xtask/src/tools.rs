@@ -1,4 +1,4 @@
-//! The programs that drive an engine: the Docker CLI, compose 1 and 2.
+//! The programs that drive an engine: the Docker CLI, compose 1 and 2, Testcontainers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::engine::{Engine, PackageSet, install_prerequisites, unpack};
+use crate::python;
 use crate::shell::{MINUTES_2, Shell};
 use crate::workspace::Workspace;
 
@@ -17,6 +18,8 @@ pub(crate) struct Tools {
     pub(crate) docker: PathBuf,
     /// Compose 1.29, which is a program of its own.
     pub(crate) compose1: Option<PathBuf>,
+    /// A Python that has Testcontainers.
+    pub(crate) python: Option<PathBuf>,
     /// Whether the CLI has compose 2.
     compose2: bool,
     /// What `DOCKER_CONFIG` has to name; `None` for the user's own.
@@ -45,6 +48,7 @@ impl Tools {
         Ok(Self {
             docker,
             compose1: compose1(shell),
+            python: Some(python::ensure(shell, workspace)?),
             compose2: true,
             config: Some(config),
         })
@@ -70,6 +74,7 @@ impl Tools {
         Ok(Self {
             docker,
             compose1,
+            python: None,
             compose2,
             config: None,
         })

@@ -7,6 +7,7 @@ mod many;
 mod networks;
 mod projects;
 mod sdk;
+mod testcontainers;
 
 use crate::support::Lab;
 
