@@ -1,11 +1,12 @@
 //! `cargo xtask soak`: churns on a real engine while dockline serves, and looks whether it stays right, small and quick.
 //!
 //! Two [`mod@churn`]ers and a compose [`project`] change the engine at random, [`load`] asks gateway and DNS all the while,
-//! [`samples`] says what that costs. In the end the map must be that of a [`witness`] that has just started, nothing may have
+//! [`samples`] says what that costs. Then a [`crowd`] goes up and down in an intercepted shell. In the end the map must be that of a [`witness`] that has just started, nothing may have
 //! grown, and after SIGTERM nothing may be left.
 
 mod chance;
 mod churn;
+mod crowd;
 mod load;
 mod project;
 mod samples;
@@ -61,6 +62,9 @@ pub(crate) struct Flags {
     /// Repeats the churn of an earlier run, as far as threads allow [default: another one each time].
     #[arg(long)]
     seed: Option<u64>,
+    /// How often thirty services go up and down in an intercepted shell, after the churn.
+    #[arg(long, default_value_t = 20)]
+    lives: u32,
     /// The private engine to churn on.
     #[arg(long, value_enum, default_value_t = Version::V26)]
     engine: Version,
@@ -70,7 +74,7 @@ pub(crate) struct Flags {
 pub(crate) fn run(shell: &Shell, workspace: &Workspace, flags: &Flags) -> Result<()> {
     build(shell, workspace)?;
     let setup = Setup::private(shell, workspace, &[flags.engine])?;
-    let soaked = on_engine(shell, workspace, &setup, flags.minutes, flags.seed);
+    let soaked = on_engine(shell, workspace, &setup, flags);
     let stopped = setup.stop_started(workspace);
     soaked.and(stopped)
 }
@@ -80,13 +84,7 @@ fn build(shell: &Shell, workspace: &Workspace) -> Result<()> {
     shell.run(workspace.cargo().args(build), BUILD_LIMIT)
 }
 
-fn on_engine(
-    shell: &Shell,
-    workspace: &Workspace,
-    setup: &Setup,
-    minutes: u32,
-    seed: Option<u64>,
-) -> Result<()> {
+fn on_engine(shell: &Shell, workspace: &Workspace, setup: &Setup, flags: &Flags) -> Result<()> {
     let engine = setup.engines.last().context("no engine was prepared")?;
     let stage = |shell| Stage {
         shell,
@@ -96,17 +94,17 @@ fn on_engine(
     };
     let unhurried = Shell::for_cleanup();
     stage(&unhurried).clean_up()?;
-    let soaked = soak(&stage(shell), minutes, seed);
+    let soaked = soak(&stage(shell), flags);
     let cleaned = stage(&unhurried).clean_up();
     soaked.and(cleaned)
 }
 
 /// One service from start to end, with all that happens meanwhile.
-fn soak(stage: &Stage<'_>, minutes: u32, seed: Option<u64>) -> Result<()> {
+fn soak(stage: &Stage<'_>, flags: &Flags) -> Result<()> {
     let dockline = stage.dockline(INSTANCE)?;
     stage.start_steady()?;
     let mut service = dockline.serve(&[])?;
-    let looked = look(stage, &dockline, &mut service, minutes, seed);
+    let looked = look(stage, &dockline, &mut service, flags);
     let stopped = dockline.stop(&Shell::for_cleanup(), service);
     let mut problems = looked?;
     stopped?;
@@ -126,8 +124,7 @@ fn look(
     stage: &Stage<'_>,
     dockline: &Dockline,
     service: &mut Child,
-    minutes: u32,
-    seed: Option<u64>,
+    flags: &Flags,
 ) -> Result<Vec<String>> {
     let status = dockline.wait_ready(stage.shell, service)?;
     let ports = (address(&status, "gateway")?, address(&status, "dns")?);
@@ -138,11 +135,15 @@ fn look(
     let before = stage.sample(service.id())?;
 
     let tally = Tally::default();
-    let samples = churn(stage, service, ports, (minutes, seed), &tally)?;
+    let samples = churn(stage, service, ports, (flags.minutes, flags.seed), &tally)?;
+    let api = status["api_socket"].as_str();
+    let api = api.context("`dockline status --json` names no api_socket")?;
+    let crowd = crowd::come_and_go(stage, api, flags.lives)?;
     let after = stage.sample(service.id())?;
-    after.print(Duration::from_secs(60) * minutes, &tally);
+    after.print(Duration::from_secs(60) * flags.minutes, &tally);
 
     let (count, mut problems) = tally.failures();
+    problems.extend(crowd);
     if count > 0 {
         problems.push(format!("{count} failures in all"));
     }

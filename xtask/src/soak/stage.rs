@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::samples::{Cost, Sample};
-use super::{INSTANCE, LABEL, STEADY, WITNESS, project};
+use super::{INSTANCE, LABEL, STEADY, WITNESS, crowd, project};
 use crate::dockline::{Dockline, Profile};
 use crate::engine::Engine;
 use crate::images::FIXTURE;
@@ -94,6 +94,7 @@ impl Stage<'_> {
     /// Removes what this soak, or one that was killed, has made.
     pub(super) fn clean_up(&self) -> Result<()> {
         project::down(self)?;
+        crowd::down(self)?;
         for instance in [INSTANCE, WITNESS] {
             let mut clean = self.dockline(instance)?.command(&["clean"]);
             self.shell.output(&mut clean, MINUTES_2)?;

@@ -1,0 +1,87 @@
+//! A compose project of thirty services that goes up and down in an intercepted shell, again and again.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use super::INSTANCE;
+use super::stage::Stage;
+use crate::console::say;
+use crate::engine::Engine;
+use crate::images::FIXTURE;
+use crate::shell::MINUTES_2;
+
+const NAME: &str = "soakcrowd";
+const SERVICES: usize = 30;
+
+/// Brings it up and down so often, by the API proxy at `api`; answers what was wrong.
+pub(super) fn come_and_go(stage: &Stage<'_>, api: &str, lives: u32) -> Result<Vec<String>> {
+    let inside = Engine {
+        endpoint: api.to_owned(),
+        ..stage.engine.clone()
+    };
+    let mut problems = Vec::new();
+    let start = Instant::now();
+    for life in 1..=lives {
+        compose(stage, &inside, &["up", "-d"])?;
+        let injected = found(stage, &["ps", "--filter", "label=dockline.undo"])?;
+        if injected.len() != SERVICES {
+            let injected = injected.len();
+            problems.push(format!("{NAME}: {injected} injected in life {life}"));
+        }
+        compose(stage, &inside, &["down", "--timeout", "0"])?;
+        for listing in [["ps", "--all"].as_slice(), &["network", "ls"]] {
+            let left = found(stage, listing)?.into_iter();
+            problems.extend(left.map(|id| format!("{NAME}: {id} is left after life {life}")));
+        }
+    }
+    let seconds = start.elapsed().as_secs();
+    say(format_args!(
+        "{SERVICES} services went up and down {lives} times by the API proxy, in {seconds} s"
+    ));
+    Ok(problems)
+}
+
+/// Removes what a life that was cut short has left.
+pub(super) fn down(stage: &Stage<'_>) -> Result<()> {
+    compose(stage, stage.engine, &["down", "--timeout", "0"])
+}
+
+/// Ids of what the project has.
+fn found(stage: &Stage<'_>, listing: &[&str]) -> Result<Vec<String>> {
+    let project = format!("label=com.docker.compose.project={NAME}");
+    let mut command = stage.setup.tools.docker(stage.engine);
+    command
+        .args(listing)
+        .args(["--quiet", "--filter", &project]);
+    let ids = stage.shell.output(&mut command, MINUTES_2)?;
+    Ok(ids.split_whitespace().map(str::to_owned).collect())
+}
+
+fn compose(stage: &Stage<'_>, engine: &Engine, arguments: &[&str]) -> Result<()> {
+    let file = file(stage)?;
+    let mut command = stage.setup.tools.compose(engine);
+    command.arg("-f").arg(file).args(arguments);
+    command.env("COMPOSE_PROJECT_NAME", NAME);
+    stage.shell.output(&mut command, MINUTES_2).map(drop)
+}
+
+/// A third of the services is on both networks.
+fn file(stage: &Stage<'_>) -> Result<PathBuf> {
+    let services = (0..SERVICES).map(|number| {
+        let networks = ["front", "back", "front, back"][number % 3];
+        format!(
+            "  s{number}: {{ image: \"{FIXTURE}\", command: sleep 1000, stop_signal: SIGKILL, networks: [{networks}] }}\n"
+        )
+    });
+    let services: String = services.collect();
+    let text =
+        format!("version: '3'\nservices:\n{services}networks: {{ front: {{}}, back: {{}} }}\n");
+    let folder = stage.workspace.target().join(INSTANCE);
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let path = folder.join("crowd.yml");
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
