@@ -42,10 +42,12 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     let config = config(global, flags)?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
+    let interceptor = config.interceptor.clone();
     let service = Service::bind(config).await?;
+    let interceptor = describe(interceptor.as_ref()).await;
     output::note(&banner(
         &global.instance,
-        &engine,
+        &[("engine", engine), ("interceptor", interceptor)],
         &watching,
         service.addresses(),
     ));
@@ -211,8 +213,27 @@ pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the interceptor is. It may well be started after us.
+async fn describe(interceptor: Option<&Interceptor>) -> String {
+    let Some(interceptor) = interceptor else {
+        return "none   `--interceptor HOST:PORT` has containers' requests pass there".to_owned();
+    };
+    let address = interceptor.address();
+    if interceptor.answers().await {
+        return format!("{address}   gets what containers send");
+    }
+    format!(
+        "{address}   does not answer yet; what containers send goes on without it until it does"
+    )
+}
+
 /// What somebody who just started it wants to know.
-fn banner(instance: &Instance, engine: &str, watching: &str, addresses: &Addresses) -> String {
+fn banner(
+    instance: &Instance,
+    found: &[(&str, String)],
+    watching: &str,
+    addresses: &Addresses,
+) -> String {
     let Addresses {
         dns, gateway, http, ..
     } = addresses;
@@ -222,7 +243,6 @@ fn banner(instance: &Instance, engine: &str, watching: &str, addresses: &Address
         format!(" --instance {instance}")
     };
     let rows = [
-        ("engine", engine.to_owned()),
         (
             "gateway",
             format!(
@@ -237,7 +257,10 @@ fn banner(instance: &Instance, engine: &str, watching: &str, addresses: &Address
         ("watching", watching.to_owned()),
         ("try", format!("dockline{option} status")),
     ];
-    let lines = rows.map(|(name, value)| format!("  {name:<9}{value}"));
+    let rows = found.iter().chain(&rows);
+    let lines: Vec<_> = rows
+        .map(|(name, value)| format!("  {name:<13}{value}"))
+        .collect();
     format!(
         "dockline {} · instance {instance}\n{}",
         env!("CARGO_PKG_VERSION"),

@@ -77,6 +77,11 @@ impl Interceptor {
         &self.0.at
     }
 
+    /// Whether it answers now.
+    pub async fn answers(&self) -> bool {
+        self.reach().await.is_some()
+    }
+
     /// Its address, if it is told by one or by `localhost`: what is sent there comes back to us.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match &self.0.at.host {

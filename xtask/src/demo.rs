@@ -1,11 +1,14 @@
 //! `cargo xtask demo`: shows a newcomer what dockline does, and fails if it does not.
 //!
 //! Two compose projects run, of which each has services of the same names. The demo looks names up, fetches pages
-//! from containers on networks that this host has no name for, and removes everything again, also after Ctrl-C.
+//! from containers on networks that this host has no name for, intercepts what a project sends, and removes everything
+//! again, also after Ctrl-C.
 
+mod inside;
 mod narrator;
 mod pages;
 mod project;
+mod recorder;
 
 use std::process::Child;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use serde_json::Value;
 
 use self::narrator::Narrator;
 use self::project::{BLOG, Project, SHOP, Stage};
+use self::recorder::Recorder;
 use crate::console::say;
 use crate::dockline::{Dockline, Profile};
 use crate::setup::Setup;
@@ -80,13 +84,16 @@ impl Demo<'_> {
     /// All that is shown; `service` is set as soon as there is something to stop.
     fn play(&self, service: &mut Option<Child>) -> Result<()> {
         self.start_projects()?;
-        let status = self.start_service(service)?;
+        let recorder = Recorder::start()?;
+        let status = self.start_service(service, &recorder)?;
         self.show_map(&status)?;
         self.resolve_names()?;
         let gateway = status["gateway"]
             .as_str()
             .context("`dockline status --json` names no gateway")?;
         self.fetch_pages(gateway)?;
+        recorder.use_gateway(gateway.parse().context("read the gateway's address")?);
+        self.intercept(&status, &recorder)?;
         self.remove_project_while_serving()
     }
 
@@ -117,11 +124,11 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn start_service(&self, service: &mut Option<Child>) -> Result<Value> {
+    fn start_service(&self, service: &mut Option<Child>, recorder: &Recorder) -> Result<Value> {
         self.narrator.heading("Starting dockline");
         say(
             "It asks the engine what runs there, and starts a small container, the tunnel, which joins the networks\n\
-             of the watched containers. Port 0 picks free ports.\n",
+             of the watched containers. Port 0 picks free ports; of the interceptor, more below.\n",
         );
         let exports: Vec<String> = self
             .dockline
@@ -130,7 +137,9 @@ impl Demo<'_> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         say(format_args!("  $ export {}", exports.join(" ")));
-        let running = service.insert(self.dockline.serve(&[])?);
+        let interceptor = recorder.address().to_string();
+        let flags = ["--interceptor", &interceptor];
+        let running = service.insert(self.dockline.serve(&flags)?);
         self.dockline.wait_ready(self.narrator.shell(), running)
     }
 

@@ -32,7 +32,7 @@ pub(super) const BLOG: Project = Project {
 };
 
 /// Where projects run.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stage<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) tools: &'a Tools,
