@@ -2,6 +2,7 @@
 //!
 //! One file a command in `cli/`. Data goes to stdout, everything else to stderr.
 
+mod ca;
 mod clean;
 mod context;
 mod env;
@@ -81,6 +82,8 @@ enum Command {
     Pause,
     /// Intercept again
     Resume,
+    /// Print the certificate authority that containers trust: its file, or itself
+    Ca(ca::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -218,6 +221,7 @@ pub fn main() -> ExitCode {
             Command::Context(flags) => context::run(&global, &flags).await,
             Command::Pause => pause::pause(&global).await,
             Command::Resume => pause::resume(&global).await,
+            Command::Ca(flags) => ca::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
         .map(|()| ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
 use crate::docker::watcher::Pace;
 use crate::gateway::{Interceptor, Password, Upstream};
+use crate::interceptor::Lines;
 
 /// What `serve` runs with.
 #[derive(Clone, Debug)]
@@ -34,14 +35,16 @@ pub struct Config {
     pub api_socket: Option<PathBuf>,
     /// Where it listens over TCP as well.
     pub api_tcp: Option<SocketAddr>,
-    /// The interceptor's certificates, in PEM.
+    /// The certificates of an interceptor other than the built-in one, in PEM.
     pub ca: Option<Bytes>,
+    /// The file that they come from.
+    pub ca_file: Option<PathBuf>,
     /// Whether containers that were created elsewhere may be started in an intercepted shell.
     pub foreign_allowed: bool,
     /// Whether requests of containers to their own loopback are intercepted.
     pub intercept_loopback: bool,
-    /// Who gets what containers send by the tunnel's entry; without one it goes on as it came.
-    pub interceptor: Option<Interceptor>,
+    /// Who gets what containers send by the tunnel's entry.
+    pub interception: Interception,
     /// Whether containers on internal networks alone may get out by the entry.
     pub internal_egress: bool,
     /// Where the control API listens over TCP.
@@ -50,4 +53,28 @@ pub struct Config {
     pub tunnel_image: Option<String>,
     /// The instance's folder, for its sockets and its lock.
     pub runtime_dir: PathBuf,
+}
+
+/// Who gets what containers send by the tunnel's entry.
+#[derive(Clone, Debug)]
+pub enum Interception {
+    /// Nobody: it goes on as it came.
+    None,
+    /// dockline itself.
+    BuiltIn(BuiltIn),
+    /// Another program, an HTTP proxy.
+    External(Interceptor),
+}
+
+/// What the built-in interceptor is to do.
+#[derive(Clone, Debug)]
+pub struct BuiltIn {
+    /// Where it listens for clients on this host; elsewhere if that port is taken.
+    pub address: SocketAddr,
+    /// The folder with its certificate authority.
+    pub authority: PathBuf,
+    /// Where a line for each request goes.
+    pub lines: Lines,
+    /// A file for what passes, as HAR.
+    pub har: Option<PathBuf>,
 }

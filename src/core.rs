@@ -29,4 +29,5 @@ pub(crate) mod sample;
 pub mod shared_map;
 pub mod tracker;
 pub mod tunnel_state;
+pub mod who;
 pub mod wire;

@@ -17,13 +17,12 @@ mod accept;
 mod connections;
 mod deadlines;
 mod dial;
+mod door;
 mod error;
 mod hint;
 mod http;
 mod interceptor;
-mod password;
 mod sniff;
-mod socket;
 mod socks5;
 #[cfg(test)]
 mod tests;
@@ -43,13 +42,15 @@ pub use connections::{Connection, Connections};
 pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
 pub use interceptor::{Interceptor, InterceptorError};
-pub use password::Password;
+
+pub use crate::proxy::Password;
 
 use crate::core::caller::Caller;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
 use crate::core::tunnel_state::TunnelState;
+use crate::doorway::Wish;
 use accept::{accept, receive};
 use dial::{Dialler, Outside, Resolver};
 use hint::Hints;
@@ -143,13 +144,14 @@ impl Gateway {
         self.connections.clone()
     }
 
-    /// Serves clients, and the entry's callers that the link brings, until `stop`; then finishes what is under way, for a
-    /// grace period at most.
+    /// Serves clients, the entry's callers that the link brings, and the wishes of other parts of dockline, until `stop`; then
+    /// finishes what is under way, for a grace period at most.
     pub async fn run(
         self,
         view: View,
         config: Config,
         arrivals: mpsc::Receiver<(TcpStream, Caller)>,
+        wishes: mpsc::Receiver<Wish>,
         stop: CancellationToken,
     ) {
         let mut own = config.own;
@@ -190,6 +192,7 @@ impl Gateway {
         tokio::join!(
             accept(self.listener, &shared, config.capacity),
             receive(arrivals, &shared, config.capacity),
+            door::attend(wishes, &shared, config.capacity),
             look_out,
         );
         shared.tasks.close();

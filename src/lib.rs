@@ -64,12 +64,16 @@ pub mod tunnel;
 pub mod gateway;
 pub mod link;
 
+pub mod interceptor;
+
 pub mod api_proxy;
 
 pub mod control;
 
 pub mod service;
 
+pub mod doorway;
+mod proxy;
 mod relay;
 
 pub mod cli;

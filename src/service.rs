@@ -1,5 +1,6 @@
 //! The wiring: binds everything, starts everything, watches everything, and stops it in order.
 
+mod interception;
 mod supervise;
 mod wires;
 
@@ -16,10 +17,11 @@ use crate::core::tracker::Tracker;
 use crate::dns::{Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
-use crate::gateway::{self, Gateway, Interceptor};
+use crate::gateway::{self, Gateway};
 use crate::link::Link;
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
+use interception::{Bound, Share};
 use supervise::{Part, Parts};
 use wires::{Wires, ask_servers, forward, through_tunnel};
 
@@ -33,6 +35,7 @@ pub struct Service {
     gateway: Gateway,
     control: Control,
     api: ApiProxy,
+    interception: Bound,
     _lock: Lock,
 }
 
@@ -55,6 +58,7 @@ impl Service {
         let api = ApiProxy::bind(api_socket.clone(), config.api_tcp)
             .await
             .with_context(|| api_taken(&config, &api_socket))?;
+        let interception = Bound::bind(&config).await?;
         let addresses = Addresses {
             dns: dns.local_addr(),
             gateway: gateway.local_addr(),
@@ -62,13 +66,10 @@ impl Service {
             control: socket,
             api: api_socket,
             api_tcp: api.tcp_addr()?,
+            interceptor: interception.own_address(),
         };
         let mut own = addresses.own();
-        if let Some(interceptor) = &config.interceptor {
-            let checked = interceptor.refuse_loops(&own);
-            checked.context("use --interceptor")?;
-            own.extend(interceptor.socket_addr());
-        }
+        interception.refuse_loops(&mut own)?;
         config.upstream.refuse_loops(&own)?;
         // The first word with the engine, after everything that could fail without it.
         if let Some(other) = dial::instance_behind(&config.endpoint).await {
@@ -85,6 +86,7 @@ impl Service {
             gateway,
             control,
             api,
+            interception,
             _lock: lock,
         })
     }
@@ -104,9 +106,11 @@ impl Service {
             gateway,
             control,
             api,
+            interception,
             _lock,
         } = self;
         let wires = Wires::new();
+        let (ca, ca_file) = interception.ca(&config);
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
         let forwarder = Forwarder::new(
@@ -119,7 +123,7 @@ impl Service {
         let api_config = api_proxy::Config {
             instance: config.selector.instance.clone(),
             endpoint: config.endpoint,
-            ca: config.ca,
+            ca,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
         };
@@ -132,7 +136,8 @@ impl Service {
             link: wires.link.1,
             intercepting: wires.intercepting.0,
             internal_egress: config.internal_egress,
-            interceptor: config.interceptor.as_ref().map(Interceptor::report),
+            interceptor: interception.report(),
+            ca: ca_file,
             forward: forward(forwarder.clone()),
             addresses: addresses.clone(),
         };
@@ -144,12 +149,15 @@ impl Service {
             internal_egress: config.internal_egress,
             arrivals: wires.arrivals.0,
         };
+        let password = config.gateway_password;
+        let (share, intercepting) = interception.share(&wires.map.1, wires.arrivals.1, password.clone());
+        let Share { interceptor, arrivals, wishes } = share;
         let gateway_config = gateway::Config {
-            password: config.gateway_password,
+            password,
             upstream: config.upstream,
             own: addresses.own(),
             ask_servers: ask_servers(forwarder.clone()),
-            interceptor: config.interceptor,
+            interceptor,
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };
@@ -172,9 +180,12 @@ impl Service {
         });
         parts.add(Part::Gateway, |token| async move {
             gateway
-                .run(view, gateway_config, wires.arrivals.1, token)
+                .run(view, gateway_config, arrivals, wishes, token)
                 .await;
             Ok(None)
+        });
+        parts.add(Part::Interceptor, |token| async move {
+            Ok(interception::run(intercepting, token).await.map(|()| None)?)
         });
         parts.add(Part::Link, |token| async move {
             link.run(wires.link.0, token).await;

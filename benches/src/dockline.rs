@@ -65,6 +65,10 @@ impl Dockline {
             .arg("--host")
             .arg(format!("unix://{}", engine.display()))
             .env("DOCKLINE_RUNTIME_DIR", folder.path())
+            // The authority of the built-in interceptor, where that is asked for.
+            .env("DOCKLINE_DATA_DIR", folder.path())
+            // Unless a flag says otherwise.
+            .env("DOCKLINE_INTERCEPTOR", "none")
             .env_remove("DOCKLINE_CONTEXT");
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());

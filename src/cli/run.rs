@@ -64,7 +64,7 @@ async fn with_service(
     command: Command,
 ) -> Result<std::io::Result<ExitStatus>, Failure> {
     serve::start_logging(&flags)?;
-    let service = Service::bind(serve::config(global, flags)?).await?;
+    let service = Service::bind(serve::config(global, flags, serve::Stdout::Anothers)?).await?;
     let stop = CancellationToken::new();
     let asked = {
         let stop = stop.clone();

@@ -1,35 +1,34 @@
 //! `dockline serve`
 
 mod flags;
+mod interception;
 
 use std::net::SocketAddr;
-use std::path::Path;
 
-use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
-use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 pub(super) use flags::Flags;
+pub(super) use interception::Stdout;
 
 use super::{Failure, Global, output};
-use crate::config::Config;
+use crate::config::{Config, Interception};
 use crate::control::Addresses;
 use crate::core::id::Instance;
 use crate::core::label::{Match, Selector};
 use crate::docker::watcher::Pace;
-use crate::gateway::{Interceptor, Password, Upstream};
+use crate::gateway::{Password, Upstream};
 use crate::service::Service;
 use crate::signal;
 use flags::{Foreign, LogFormat};
+use interception::{certificates, interception};
 
 /// Ports of the default instance; promised in the documentation.
 const DNS_PORT: u16 = 5390;
 const GATEWAY_PORT: u16 = 1090;
 const HTTP_PORT: u16 = 8791;
+const INTERCEPTOR_PORT: u16 = 8792;
 
 fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> SocketAddr {
     let port = if instance.is_default() { port } else { 0 };
@@ -39,12 +38,12 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
 pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     start_logging(&flags)?;
     raise_file_limit();
-    let config = config(global, flags)?;
+    let config = config(global, flags, Stdout::Ours)?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
-    let interceptor = config.interceptor.clone();
+    let interception = config.interception.clone();
     let service = Service::bind(config).await?;
-    let interceptor = describe(interceptor.as_ref()).await;
+    let interceptor = describe(&interception, service.addresses().interceptor).await;
     output::note(&banner(
         &global.instance,
         &[("engine", engine), ("interceptor", interceptor)],
@@ -80,10 +79,16 @@ async fn announce(stop: &CancellationToken) {
     std::future::pending::<()>().await;
 }
 
-pub(super) fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
+pub(super) fn config(
+    global: &Global,
+    flags: Flags,
+    stdout: Stdout,
+) -> Result<Config, Failure> {
     let instance = &global.instance;
     refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
+    let address = listen_on(None, instance, INTERCEPTOR_PORT);
+    let interception = interception(&flags, address, stdout)?;
     Ok(Config {
         endpoint: global.endpoint()?,
         pace: Pace::default(),
@@ -96,9 +101,10 @@ pub(super) fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
         api_socket: flags.api_socket,
         api_tcp: flags.api_tcp,
         ca: flags.ca.as_deref().map(certificates).transpose()?,
+        ca_file: flags.ca.map(|path| std::path::absolute(&path).unwrap_or(path)),
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
-        interceptor: interceptor(flags.interceptor.as_deref())?,
+        interception,
         internal_egress: flags.internal_egress,
         tunnel_image: flags.tunnel_image,
         runtime_dir: places.into_iter().next().unwrap_or_default(),
@@ -108,35 +114,6 @@ pub(super) fn config(global: &Global, flags: Flags) -> Result<Config, Failure> {
             all: flags.all,
         },
     })
-}
-
-/// The certificates of a file, and nothing else of it: a private key must never enter a container.
-fn certificates(path: &Path) -> Result<Bytes, Failure> {
-    let usage = |reason: String| {
-        let path = path.display();
-        Failure::Usage(anyhow::anyhow!("--ca {path}: {reason}"))
-    };
-    let text = std::fs::read(path).map_err(|error| usage(error.to_string()))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| usage(error.to_string()))?;
-    if found.is_empty() {
-        return Err(usage(
-            "it holds no certificate in PEM (BEGIN CERTIFICATE)".to_owned(),
-        ));
-    }
-    let pem = found.iter().map(|certificate| {
-        let text = STANDARD.encode(certificate);
-        let lines: Vec<_> = text
-            .as_bytes()
-            .chunks(64)
-            .map(String::from_utf8_lossy)
-            .collect();
-        format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            lines.join("\n")
-        )
-    });
-    Ok(pem.collect::<String>().into())
 }
 
 /// A label without a name would match nothing, silently.
@@ -191,11 +168,6 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
     upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
 }
 
-fn interceptor(text: Option<&str>) -> Result<Option<Interceptor>, Failure> {
-    let interceptor = text.map(Interceptor::at).transpose();
-    interceptor.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--interceptor")))
-}
-
 pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {
     // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
     let level = flags.log.parse::<tracing::Level>();
@@ -213,10 +185,18 @@ pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the interceptor is. It may well be started after us.
-async fn describe(interceptor: Option<&Interceptor>) -> String {
-    let Some(interceptor) = interceptor else {
-        return "none   `--interceptor HOST:PORT` has containers' requests pass there".to_owned();
+/// Where the interceptor is, the built-in one at `address`. Another may well be started after us.
+async fn describe(interception: &Interception, address: Option<SocketAddr>) -> String {
+    let interceptor = match (interception, address) {
+        (Interception::External(interceptor), _) => interceptor,
+        (Interception::BuiltIn(_), Some(address)) => {
+            return format!(
+                "{address}   built in; requests are listed here, `dockline ca` is whom containers trust"
+            );
+        }
+        (Interception::BuiltIn(_) | Interception::None, _) => {
+            return "none   what containers send goes on as it came".to_owned();
+        }
     };
     let address = interceptor.address();
     if interceptor.answers().await {

@@ -44,13 +44,16 @@ pub struct Addresses {
     pub api: PathBuf,
     /// The API proxy over TCP, if it is there.
     pub api_tcp: Option<SocketAddr>,
+    /// The built-in interceptor, if it is there.
+    pub interceptor: Option<SocketAddr>,
 }
 
 impl Addresses {
     /// Those that a connection must not be sent to: it would come back.
     pub fn own(&self) -> OwnAddresses {
         let always = [self.dns, self.gateway, self.http];
-        always.into_iter().chain(self.api_tcp).collect()
+        let others = self.api_tcp.into_iter().chain(self.interceptor);
+        always.into_iter().chain(others).collect()
     }
 }
 
@@ -66,6 +69,17 @@ pub enum Beyond {
 /// Asks the world, by these servers.
 pub type Forward =
     Arc<dyn Fn(Beyond, Resolvers) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+
+/// An interceptor, for those who report it.
+#[derive(Clone, Debug)]
+pub struct InterceptorSource {
+    /// `builtin` or `external`.
+    pub kind: &'static str,
+    /// Where it listens.
+    pub address: String,
+    /// Whether it answers; nothing before the first attempt.
+    pub reachable: watch::Receiver<Option<bool>>,
+}
 
 /// All that reports are made from.
 #[derive(Clone)]
@@ -88,8 +102,10 @@ pub struct Sources {
     pub intercepting: watch::Sender<bool>,
     /// Whether containers on internal networks may get out.
     pub internal_egress: bool,
-    /// The interceptor's address, and from the gateway: whether it answers.
-    pub interceptor: Option<(String, watch::Receiver<Option<bool>>)>,
+    /// Who intercepts.
+    pub interceptor: Option<InterceptorSource>,
+    /// The file with the authority that containers are to trust.
+    pub ca: Option<PathBuf>,
     /// To the DNS forwarder.
     pub forward: Forward,
 }
@@ -116,6 +132,7 @@ impl Sources {
             http: self.addresses.http.to_string(),
             control: format!("unix://{}", self.addresses.control.display()),
             interceptor: self.interceptor(),
+            ca: self.ca.as_ref().map(|path| path.display().to_string()),
             intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),
             containers: by_name(map.watched_containers().map(|k| container(&map, k)), |c| {
@@ -138,11 +155,11 @@ impl Sources {
     }
 
     fn interceptor(&self) -> Option<Interceptor> {
-        let (address, reachable) = self.interceptor.as_ref()?;
+        let source = self.interceptor.as_ref()?;
         Some(Interceptor {
-            kind: "external".to_owned(),
-            address: address.clone(),
-            reachable: reachable.borrow().unwrap_or_default(),
+            kind: source.kind.to_owned(),
+            address: source.address.clone(),
+            reachable: source.reachable.borrow().unwrap_or_default(),
         })
     }
 

@@ -11,8 +11,9 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, debug_span, warn};
 
 use super::sniff::{self, Protocol};
-use super::{Shared, http, socket, socks5};
+use super::{Shared, http, socks5};
 use crate::core::caller::Caller;
+use crate::proxy::socket;
 
 /// After a failed accept: most often no file or memory is left, and trying again at once would only burn the processor.
 const BACK_OFF: Duration = Duration::from_millis(100);

@@ -31,12 +31,13 @@ pub use world::AskServers;
 use super::connections::{Connections, Entry};
 use super::deadlines::Deadlines;
 use super::error::{Error, Kind};
-use super::{View, socket};
+use super::View;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{
     Destination, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
 };
+use crate::proxy::socket;
 use crate::relay::End;
 
 /// A wish for a connection.

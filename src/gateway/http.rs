@@ -3,9 +3,7 @@
 //! One [`Conversation`] per client connection. It answers request after request, until one of them turns the connection
 //! into a tunnel (CONNECT, `Upgrade`): then the rest is the relay's.
 
-mod credentials;
 mod forward;
-mod headers;
 mod intercept;
 mod origin;
 mod reply;
@@ -30,6 +28,7 @@ use super::dial::{Call, Dialled};
 use crate::core::caller::Caller;
 use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host};
+use crate::proxy::credentials;
 use crate::relay::{End, relay};
 use origin::Origin;
 use reply::{Body, Refusal};

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::dial::leads_back;
-use super::socket;
+use crate::proxy::socket;
 use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host, OwnAddresses};
 

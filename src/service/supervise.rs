@@ -10,6 +10,7 @@ use crate::tunnel::Leftover;
 pub(super) enum Part {
     Dns,
     Gateway,
+    Interceptor,
     Link,
     Control,
     ApiProxy,
@@ -18,9 +19,10 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Dns,
         Self::Gateway,
+        Self::Interceptor,
         Self::Link,
         Self::Control,
         Self::ApiProxy,
@@ -32,7 +34,12 @@ impl Part {
     fn is_front(self) -> bool {
         matches!(
             self,
-            Self::Dns | Self::Gateway | Self::Link | Self::Control | Self::ApiProxy
+            Self::Dns
+                | Self::Gateway
+                | Self::Interceptor
+                | Self::Link
+                | Self::Control
+                | Self::ApiProxy
         )
     }
 }

@@ -117,8 +117,9 @@ fn each_library_has_its_room() {
     );
     check(&["clap"], |s| s.room() == "cli");
     check(&["hyper", "hyper_util"], |s| {
-        matches!(s.room(), "gateway" | "control")
+        matches!(s.room(), "gateway" | "interceptor" | "proxy" | "control")
     });
+    check(&["rcgen", "x509_parser"], |s| s.room() == "interceptor");
     check(&["axum"], |s| s.room() == "control");
     check(&["fast_socks5"], |s| s.room() == "gateway");
 }
@@ -130,6 +131,7 @@ fn shells_do_not_know_one_another() {
         "dns",
         "tunnel",
         "gateway",
+        "interceptor",
         "link",
         "api_proxy",
         "control",

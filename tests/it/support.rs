@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dockline::config::Config;
+use dockline::config::{Config, Interception};
 use dockline::control::client;
 use dockline::control::report::shape::{ContainerReport, Resolution, RouteReport, Status};
 use dockline::core::id::Instance;
@@ -267,12 +267,13 @@ impl Running {
             gateway: anywhere,
             gateway_password: None,
             upstream: Upstream::default(),
-            interceptor: None,
+            interception: Interception::None,
             internal_egress: false,
             http: anywhere,
             api_socket: None,
             api_tcp: None,
             ca: None,
+            ca_file: None,
             foreign_allowed: false,
             intercept_loopback: false,
             tunnel_image: None,

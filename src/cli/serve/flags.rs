@@ -70,9 +70,17 @@ pub(in crate::cli) struct Flags {
         value_name = "PASSWORD"
     )]
     pub(super) gateway_password: Option<String>,
-    /// The interceptor, an HTTP proxy, that gets what containers send by the tunnel's entry
-    #[arg(long, env = "DOCKLINE_INTERCEPTOR", value_name = "HOST:PORT")]
-    pub(super) interceptor: Option<String>,
+    /// Who gets what containers send by the tunnel's entry: an HTTP proxy, `builtin`, or `none`
+    #[arg(
+        long,
+        env = "DOCKLINE_INTERCEPTOR",
+        default_value = "builtin",
+        value_name = "HOST:PORT"
+    )]
+    pub(super) interceptor: String,
+    /// Write what the built-in interceptor sees to this file, as HAR
+    #[arg(long, env = "DOCKLINE_HAR", value_name = "FILE")]
+    pub(super) har: Option<PathBuf>,
     /// Let containers that are on internal networks alone get out by the tunnel's entry
     #[arg(long, env = "DOCKLINE_INTERNAL_EGRESS")]
     pub(super) internal_egress: bool,

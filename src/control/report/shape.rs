@@ -18,6 +18,9 @@ pub struct Status {
     pub http: String,
     pub control: String,
     pub interceptor: Option<Interceptor>,
+    /// The file with the authority that containers are to trust.
+    #[serde(default)]
+    pub ca: Option<String>,
     /// Whether callers of the entry are handed on: not while it is paused.
     pub intercepting: bool,
     pub tunnel: Tunnel,

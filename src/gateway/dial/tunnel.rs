@@ -14,7 +14,8 @@ use crate::core::route::Target;
 use crate::core::tunnel_state::{SocksAccess, Stage, TunnelState};
 use crate::gateway::deadlines::Deadlines;
 use crate::gateway::error::{Error, Kind};
-use crate::gateway::{View, socket};
+use crate::gateway::View;
+use crate::proxy::socket;
 
 /// The tunnel takes any user name.
 const USER: &str = "dockline";

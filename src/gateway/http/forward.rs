@@ -1,7 +1,7 @@
 //! Forwards a request in absolute form to its origin, and the answer back.
 
-use http_body_util::{Either, Empty};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, StatusCode, Uri, Version};
@@ -9,10 +9,12 @@ use tracing::debug;
 
 use super::origin::Origin;
 use super::reply::{Body, Refusal, Sent};
-use super::{Conversation, Far, Handover, headers};
+use super::{Conversation, Far, Handover};
 use crate::core::route::{Destination, Host};
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
+use crate::proxy::headers;
+use crate::proxy::request::{host_of, repeatable};
 
 /// The port of `http://` without one.
 const HTTP_PORT: u16 = 80;
@@ -109,19 +111,6 @@ pub(super) fn broke(error: &hyper::Error) -> Error {
     Error::new(Kind::Broken, reason)
 }
 
-/// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
-pub(super) fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
-    let harmless = request.method().is_idempotent() && request.body().is_end_stream();
-    harmless.then(|| {
-        let mut copy = Request::new(Either::Right(Empty::new()));
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        *copy.extensions_mut() = request.extensions().clone();
-        copy
-    })
-}
-
 /// Where a request in absolute form is to go.
 fn destination(uri: &Uri) -> Result<Destination, Refusal> {
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
@@ -149,16 +138,6 @@ fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Reques
     parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     parts.version = Version::HTTP_11;
     Request::from_parts(parts, Either::Left(body))
-}
-
-/// For clients of HTTP/1.0, which need not send it.
-pub(super) fn host_of(uri: &Uri) -> Option<HeaderValue> {
-    let host = uri.host()?;
-    let host = match uri.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    HeaderValue::try_from(host).ok()
 }
 
 /// The answer as the client gets it; with `switched`, the last one of its connection.

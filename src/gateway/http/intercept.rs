@@ -9,13 +9,15 @@ use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Request, Response, Uri, Version};
 use tokio::time::timeout;
 
-use super::forward::{broke, host_of, repeatable, to_client};
+use super::forward::{broke, to_client};
 use super::origin::Origin;
 use super::reply::{self, Body, Refusal, Sent};
-use super::{Conversation, Far, Handover, headers};
+use super::{Conversation, Far, Handover};
 use crate::core::route::Destination;
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
+use crate::proxy::headers;
+use crate::proxy::request::{host_of, repeatable};
 
 /// The interceptor, ready for a request.
 pub(super) struct Onward {

@@ -10,7 +10,7 @@ use fast_socks5::server::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::gateway::password::Password;
+use crate::proxy::Password;
 
 const ACCEPTED: [u8; 2] = [0x01, 0x00];
 const REJECTED: [u8; 2] = [0x01, 0x01];

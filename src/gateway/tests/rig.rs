@@ -18,6 +18,7 @@ use crate::core::caller::Caller;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::tunnel_state::{Secret, SocksAccess, Stage, TunnelState};
+use crate::doorway::{Doorway, doorway};
 use crate::gateway::{Config, Connections, Gateway, View};
 
 pub(super) const SECRET: &str = "0123456789abcdef";
@@ -40,6 +41,7 @@ pub(super) struct Rig {
     pub(super) connections: Connections,
     pub(super) stop: CancellationToken,
     callers: mpsc::Sender<(TcpStream, Caller)>,
+    pub(super) door: Doorway,
     network: Network,
     gateway: JoinSet<()>,
     _tunnel: JoinSet<()>,
@@ -72,7 +74,9 @@ impl Rig {
         let stop = CancellationToken::new();
         let mut gateway = JoinSet::new();
         let (callers, arrivals) = mpsc::channel(1);
-        gateway.spawn(bound.run(View { map, tunnel }, config, arrivals, stop.clone()));
+        let (door, wishes) = doorway();
+        let view = View { map, tunnel };
+        gateway.spawn(bound.run(view, config, arrivals, wishes, stop.clone()));
         Self {
             address,
             map: map_tx,
@@ -80,6 +84,7 @@ impl Rig {
             connections,
             stop,
             callers,
+            door,
             network,
             gateway,
             _tunnel: tunnel_task,

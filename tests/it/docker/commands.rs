@@ -19,7 +19,8 @@ fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .args(["--instance", &lab.name, "--host", &lab.engine.host])
-        .env("DOCKLINE_RUNTIME_DIR", folder.join("run"));
+        .env("DOCKLINE_RUNTIME_DIR", folder.join("run"))
+        .env("DOCKLINE_DATA_DIR", folder.join("data"));
     command
 }
 

@@ -16,6 +16,7 @@ use recorder::Recorder;
 
 use super::commands::Served;
 use crate::support::{Lab, Running, eventually, on_each_engine};
+use dockline::config::Interception;
 use dockline::gateway::Interceptor;
 
 /// A container that does nothing, watched and on that network, by whose namespace the test is there.
@@ -40,7 +41,7 @@ fn resident(lab: &Lab, name: &str, network: &str, options: &[&str]) -> Option<In
 /// A service that hands on to `recorder`.
 pub(super) async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
     let interceptor = Interceptor::at(&recorder.address().to_string()).unwrap();
-    let running = Running::start(lab, |config| config.interceptor = Some(interceptor)).await;
+    let running = Running::start(lab, |config| config.interception = Interception::External(interceptor)).await;
     running.ready().await;
     recorder.use_gateway(running.gateway);
     eventually("interceptor and link", async || {

@@ -22,6 +22,7 @@ fn serve(folder: &Path, engine: &FakeEngine, arguments: &[&str]) -> Command {
         .args(["--signal", "KILL", "20"])
         .arg(env!("CARGO_BIN_EXE_dockline"))
         .args(["serve", "--instance", "start", "--tunnel-image", "absent"])
+        .args(["--interceptor", "none"])
         .args(["--host", &engine.front.host()])
         .args(arguments)
         .env("DOCKLINE_RUNTIME_DIR", folder);

@@ -68,7 +68,7 @@ impl Serve {
         command
             .args(["serve", "--instance", instance, "--host", host])
             .args(["--dns", anywhere, "--gateway", anywhere, "--http", anywhere])
-            .args(["--dns-forward", "none"])
+            .args(["--dns-forward", "none", "--interceptor", "none"])
             .env_clear()
             .env("DOCKLINE_RUNTIME_DIR", folder.path().join("run"))
             .stdin(Stdio::null())

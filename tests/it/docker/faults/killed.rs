@@ -15,6 +15,7 @@ fn dockline(lab: &Lab, host: &str, folder: &Path, command: &str) -> Command {
     let mut dockline = Command::new(env!("CARGO_BIN_EXE_dockline"));
     dockline
         .args([command, "--instance", &lab.name, "--host", host])
+        .env("DOCKLINE_INTERCEPTOR", "none")
         .env("DOCKLINE_RUNTIME_DIR", folder.join("run"));
     dockline
 }

@@ -20,7 +20,7 @@ impl Password {
     }
 
     /// Whether `given` is the password; how long that takes says nothing of it.
-    pub(super) fn is(&self, given: &[u8]) -> bool {
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
         hashed(given).is_some_and(|mac| mac.verify_slice(&self.0).is_ok())
     }
 }

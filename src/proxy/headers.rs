@@ -1,4 +1,4 @@
-//! Which headers pass: all but those that are about one connection (RFC 9110, section 7.6.1) or for the gateway itself.
+//! Which headers pass: all but those that are about one connection (RFC 9110, section 7.6.1) or for dockline itself.
 //!
 //! `Transfer-Encoding`, `Trailer` and `Content-Length` stay, because hyper frames the forwarded body by them.
 
@@ -28,13 +28,13 @@ const OURS: [HeaderName; 7] = [
 const VITAL: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER];
 
 /// The protocol that a message wants to switch to, if it does.
-pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
     let asked = version == Version::HTTP_11 && options(headers).any(|o| o == UPGRADE.as_str());
     headers.get(UPGRADE).filter(|_| asked).cloned()
 }
 
 /// The headers of a request, for the origin.
-pub(super) fn of_request(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
+pub(crate) fn of_request(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
     let mut passed = end_to_end(headers);
     let mut options = Vec::new();
     let trailers = headers
@@ -58,7 +58,7 @@ pub(super) fn of_request(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> H
 }
 
 /// The headers of a response, for the client; with `upgrade`, of one that switches.
-pub(super) fn of_response(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
+pub(crate) fn of_response(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
     let mut passed = end_to_end(headers);
     if let Some(protocol) = upgrade {
         passed.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -6,17 +6,17 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, PROXY_AUTHORIZATION};
 
 /// The header for client hints. It never leaves the gateway.
-pub(super) const DOCKLINE_CLIENT: HeaderName = HeaderName::from_static("dockline-client");
+pub(crate) const DOCKLINE_CLIENT: HeaderName = HeaderName::from_static("dockline-client");
 
 /// User name and password, as given.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: Vec<u8>,
+pub(crate) struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: Vec<u8>,
 }
 
 /// The credentials of scheme Basic (RFC 7617), if there are any.
-pub(super) fn of(headers: &HeaderMap) -> Option<Credentials> {
+pub(crate) fn of(headers: &HeaderMap) -> Option<Credentials> {
     let value = headers.get(PROXY_AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -31,7 +31,7 @@ pub(super) fn of(headers: &HeaderMap) -> Option<Credentials> {
 }
 
 /// The client hint: the header, or else the user name.
-pub(super) fn hint(headers: &HeaderMap, credentials: Option<Credentials>) -> Option<String> {
+pub(crate) fn hint(headers: &HeaderMap, credentials: Option<Credentials>) -> Option<String> {
     match headers.get(DOCKLINE_CLIENT) {
         Some(hint) => Some(String::from_utf8_lossy(hint.as_bytes()).into_owned()),
         None => credentials.map(|given| given.user),

@@ -1,4 +1,4 @@
-//! What every TCP socket of the gateway is set to, whoever opened it.
+//! What every TCP socket of a proxy is set to, whoever opened it.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
 
 /// Sends what is written at once, and finds dead peers.
-pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     // Without it a message's last short packet waits for the receiver's delayed acknowledgement, some 40 ms.
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(IDLE).with_interval(INTERVAL);

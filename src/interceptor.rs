@@ -1,0 +1,253 @@
+//! The built-in interceptor: shows every request of every caller, TLS or not, and changes none.
+//!
+//! ```text
+//! link ─► accept ─► proxy ─┬─ http://… ──────────────► exchange ─► origin ─► gateway's door
+//! this host ─►┘            └─ CONNECT ─► tunnel ─► TLS ─►┘    └─► records ─► lines, HAR
+//! ```
+//!
+//! Connections are asked for at the gateway's [door](crate::doorway), in the caller's scope, and nowhere else. What the
+//! [authority](authority) signs for clients is made up; what origins show is verified by [`trust`].
+
+pub mod authority;
+mod accept;
+mod bodies;
+mod exchange;
+pub mod har;
+mod hello;
+mod leaves;
+mod origin;
+mod prefixed;
+mod proxy;
+mod records;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod trust;
+mod tunnel;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, debug};
+
+pub use authority::{Authority, AuthorityError};
+pub use records::Lines;
+
+use crate::core::caller::Caller;
+use crate::core::map::NetworkMap;
+use crate::core::resolve::Scope;
+use crate::core::who::{Who, who};
+use crate::doorway::Doorway;
+use crate::proxy::Password;
+use accept::{accept, receive};
+use leaves::Leaves;
+use records::Recorder;
+use trust::Trust;
+use tunnel::Distrust;
+
+/// The most that is held of what an HTTP/1 connection has read, and as much of what it has yet to write.
+const BUFFER: usize = 64 * 1024;
+
+/// How long the interceptor waits for anybody. Bodies and answers take as long as they take.
+#[derive(Clone, Copy, Debug)]
+struct Deadlines {
+    /// For the first byte of either side of a CONNECT, which tells what is spoken.
+    first_byte: Duration,
+    /// For a whole TLS handshake.
+    handshake: Duration,
+    /// For a client's next request head.
+    idle: Duration,
+    /// Between signs of life on HTTP/2, and for each.
+    ping: Duration,
+    /// For what is under way once the interceptor stops.
+    grace: Duration,
+}
+
+const DEADLINES: Deadlines = Deadlines {
+    first_byte: Duration::from_secs(10),
+    handshake: Duration::from_secs(10),
+    idle: Duration::from_secs(120),
+    ping: Duration::from_secs(30),
+    grace: Duration::from_secs(3),
+};
+
+/// Connections at a time of this host, and as many of callers. As the gateway has it.
+const CAPACITY: usize = 8_192;
+
+/// How the interceptor behaves.
+#[derive(Debug)]
+pub struct Config {
+    /// Signs what clients see.
+    pub authority: Authority,
+    /// To the gateway.
+    pub door: Doorway,
+    /// From the watcher.
+    pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// What clients on this host must know.
+    pub password: Option<Password>,
+    /// Where a line for each request goes.
+    pub lines: Lines,
+    /// A file for what passes, as HAR.
+    pub har: Option<PathBuf>,
+}
+
+/// An interceptor that is bound and not yet running.
+#[derive(Debug)]
+pub struct BuiltIn {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl BuiltIn {
+    /// Binds to a loopback address, for clients on this host; any port if that one is taken, since none has to be known.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                TcpListener::bind(SocketAddr::new(address.ip(), 0)).await?
+            }
+            bound => bound?,
+        };
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+        })
+    }
+
+    /// The address that it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the entry's callers that the link brings, and clients on this host, until `stop`; then finishes what is under
+    /// way, for a grace period at most.
+    pub async fn run(
+        self,
+        config: Config,
+        arrivals: mpsc::Receiver<(TcpStream, Caller)>,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        self.run_trusting(Trust::load()?, config, arrivals, stop)
+            .await
+    }
+
+    async fn run_trusting(
+        self,
+        trust: Trust,
+        config: Config,
+        arrivals: mpsc::Receiver<(TcpStream, Caller)>,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        let served = CancellationToken::new();
+        let (recorder, writer) =
+            records::open(config.lines, config.har.as_deref(), served.clone())?;
+        let shared = Arc::new(Shared {
+            leaves: Leaves::new(config.authority).map_err(io::Error::other)?,
+            trust,
+            door: config.door,
+            map: config.map,
+            password: config.password,
+            recorder,
+            distrust: Distrust::default(),
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
+            stop,
+        });
+        let serving = async {
+            serve(shared, self.listener, arrivals).await;
+            served.cancel();
+        };
+        tokio::join!(serving, writer.run()).1
+    }
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    arrivals: mpsc::Receiver<(TcpStream, Caller)>,
+) {
+    // Whoever drops this future leaves no task behind either.
+    let _cut = shared.cut.clone().drop_guard();
+    tokio::join!(
+        accept(listener, &shared, CAPACITY),
+        receive(arrivals, &shared, CAPACITY),
+    );
+    shared.tasks.close();
+    if timeout(DEADLINES.grace, shared.tasks.wait()).await.is_err() {
+        debug!(open = shared.tasks.len(), "connections are cut off");
+        shared.cut.cancel();
+        shared.tasks.wait().await;
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    leaves: Leaves,
+    trust: Trust,
+    door: Doorway,
+    map: watch::Receiver<Arc<NetworkMap>>,
+    password: Option<Password>,
+    recorder: Recorder,
+    distrust: Distrust,
+    tasks: TaskTracker,
+    /// No more patience: every task ends at once.
+    cut: CancellationToken,
+    /// No more requests.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// Starts a task that [`BuiltIn::run`] waits for.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self
+            .cut
+            .clone()
+            .run_until_cancelled_owned(task.in_current_span());
+        self.tasks.spawn(task);
+    }
+}
+
+/// Somebody whose connection is served, with its place among those that are.
+#[derive(Clone, Debug)]
+struct Client {
+    caller: Caller,
+    who: Arc<Who>,
+    shared: Arc<Shared>,
+    _place: Arc<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl Client {
+    fn new(
+        caller: Caller,
+        shared: &Arc<Shared>,
+        place: tokio::sync::OwnedSemaphorePermit,
+    ) -> Self {
+        let who = who(&shared.map.borrow(), &caller);
+        Self {
+            caller,
+            who: Arc::new(who),
+            shared: Arc::clone(shared),
+            _place: Arc::new(place),
+        }
+    }
+
+    /// Whether it is a client on this host, and not a caller of the entry.
+    fn is_local(&self) -> bool {
+        self.caller.scope == Scope::Merged
+    }
+}
+
+/// HTTP/2 does its work in tasks, which are ours like all others.
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Client {
+    fn execute(&self, task: F) {
+        self.shared.spawn(task);
+    }
+}

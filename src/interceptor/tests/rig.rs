@@ -1,0 +1,294 @@
+//! A running interceptor with everything around it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::caller::Caller;
+use crate::core::map::NetworkMap;
+use crate::core::resolve::Scope;
+use crate::core::sample;
+use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
+use crate::interceptor::trust::Trust;
+use crate::interceptor::{Authority, BuiltIn, Config, Lines};
+
+/// Whatever takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let happened = timeout(LIMIT, happens).await;
+    happened.unwrap_or_else(|_| panic!("{what} took longer than {LIMIT:?}"))
+}
+
+type Places = Arc<Mutex<BTreeMap<String, SocketAddr>>>;
+
+pub(super) struct Rig {
+    pub(super) address: SocketAddr,
+    pub(super) stop: CancellationToken,
+    /// Where connections have been asked for, and by whom.
+    pub(super) asked: Arc<Mutex<Vec<(Scope, String)>>>,
+    origins: Issuer,
+    places: Places,
+    callers: mpsc::Sender<(TcpStream, Caller)>,
+    own_ca: Bytes,
+    har: PathBuf,
+    running: JoinSet<std::io::Result<()>>,
+    _gateway: JoinSet<()>,
+    _folder: tempfile::TempDir,
+}
+
+/// The authority of the test's own origins.
+struct Issuer(CertifiedIssuer<'static, KeyPair>);
+
+impl Issuer {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
+        Self(issuer.unwrap())
+    }
+
+    fn server(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+impl Rig {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let har = folder.path().join("seen.har");
+        let authority = Authority::open(&folder.path().join("data")).unwrap();
+        let own_ca = authority.pem();
+        let origins = Issuer::new();
+        let mut roots = RootCertStore::empty();
+        roots.add(origins.0.der().clone()).unwrap();
+        let built_in = BuiltIn::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = built_in.local_addr();
+        let (door, wishes) = doorway();
+        let (places, asked) = (Places::default(), Arc::default());
+        let mut gateway = JoinSet::new();
+        gateway.spawn(attend(wishes, Arc::clone(&places), Arc::clone(&asked)));
+        let map = sample::map("
+            net shop 10.1.0.0/24
+            run tunnel tunnel shop=
+            run web watched shop=10.1.0.2 label=com.docker.compose.service=web
+        ");
+        let config = Config {
+            authority,
+            door,
+            map: watch::channel(Arc::new(map)).1,
+            password: None,
+            lines: Lines::None,
+            har: Some(har.clone()),
+        };
+        let stop = CancellationToken::new();
+        let (callers, arrivals) = mpsc::channel(1);
+        let trust = Trust::in_roots(roots).unwrap();
+        let mut running = JoinSet::new();
+        running.spawn(built_in.run_trusting(trust, config, arrivals, stop.clone()));
+        Self {
+            address,
+            stop,
+            asked,
+            origins,
+            places,
+            callers,
+            own_ca,
+            har,
+            running,
+            _gateway: gateway,
+            _folder: folder,
+        }
+    }
+
+    /// Lets `destination` lead to a server of the test's.
+    pub(super) async fn origin(&self, destination: &str) -> TcpListener {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut places = self.places.lock().unwrap();
+        places.insert(destination.to_owned(), address);
+        listener
+    }
+
+    pub(super) fn tls_server(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
+        self.origins.server(name, protocols)
+    }
+
+    /// TLS of an origin that nobody trusts.
+    pub(super) fn stranger(name: &str) -> TlsAcceptor {
+        Issuer::new().server(name, &[])
+    }
+
+    /// A connection of the container `web`, as the link brings it.
+    pub(super) async fn caller(&self) -> TcpStream {
+        let link = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(link.local_addr().unwrap()).await.unwrap();
+        let (stream, address) = link.accept().await.unwrap();
+        let scope = Scope::Container(sample::id("web"));
+        let arrival = (stream, Caller { address, scope });
+        self.callers.send(arrival).await.unwrap();
+        client
+    }
+
+    /// A caller's CONNECT; the status, and the text of a refusal.
+    pub(super) async fn connect(&self, target: &str) -> (TcpStream, u16, String) {
+        let mut caller = self.caller().await;
+        say(&mut caller, &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")).await;
+        let head = hear_head(&mut caller).await;
+        let status = head[9..12].parse().unwrap();
+        let mut text = String::new();
+        if status != 200 {
+            let length = head.to_lowercase();
+            let length = length.split("content-length: ").nth(1).unwrap();
+            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+            let mut body = vec![0; length];
+            soon("refusal", caller.read_exact(&mut body)).await.unwrap();
+            text = String::from_utf8(body).unwrap();
+        }
+        (caller, status, text)
+    }
+
+    /// TLS of a caller that trusts us, or not.
+    pub(super) async fn secure(
+        &self,
+        target: &str,
+        protocols: &[&str],
+        trusting: bool,
+    ) -> std::io::Result<client::TlsStream<TcpStream>> {
+        let (stream, status, text) = self.connect(target).await;
+        assert_eq!(status, 200, "{text}");
+        let mut roots = RootCertStore::empty();
+        if trusting {
+            let ca = CertificateDer::from_pem_slice(&self.own_ca).unwrap();
+            roots.add(ca).unwrap();
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+        let host = target.rsplit_once(':').unwrap().0.to_owned();
+        let name = ServerName::try_from(host).unwrap();
+        soon("TLS", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+    }
+
+    /// Ends it; the entries of the archive that it leaves.
+    pub(super) async fn ends(mut self) -> Vec<Value> {
+        self.stop.cancel();
+        let ended = soon("the interceptor's end", self.running.join_next()).await;
+        ended.unwrap().unwrap().unwrap();
+        let archive: Value = serde_json::from_slice(&std::fs::read(&self.har).unwrap()).unwrap();
+        archive["log"]["entries"].as_array().unwrap().clone()
+    }
+}
+
+async fn attend(
+    mut wishes: mpsc::Receiver<Wish>,
+    places: Places,
+    asked: Arc<Mutex<Vec<(Scope, String)>>>,
+) {
+    while let Some(wish) = wishes.recv().await {
+        let destination = wish.destination.to_string();
+        let place = places.lock().unwrap().get(&destination).copied();
+        asked.lock().unwrap().push((wish.caller.scope, destination));
+        let opened = match place {
+            Some(address) => Ok(Opened {
+                stream: TcpStream::connect(address).await.unwrap(),
+                early: Bytes::new(),
+                lease: Lease::new(|| true),
+            }),
+            None => Err(Refused {
+                status: 403,
+                reason: "it is on no network of web".to_owned(),
+            }),
+        };
+        // Who left need not be told.
+        let _ = wish.answer.send(opened);
+    }
+}
+
+pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+    soon("saying", stream.write_all(text.as_bytes())).await.unwrap();
+    soon("saying", stream.flush()).await.unwrap();
+}
+
+/// Hears as many bytes as `text` has, which it must be.
+pub(super) async fn hear(stream: &mut (impl AsyncRead + Unpin), text: &str) {
+    let mut heard = vec![0; text.len()];
+    soon(text, stream.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&heard), text);
+}
+
+pub(super) async fn hear_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon("a head", stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+pub(super) async fn accept_tls(
+    listener: &TcpListener,
+    tls: &TlsAcceptor,
+) -> server::TlsStream<TcpStream> {
+    let (stream, _) = soon("a connection", listener.accept()).await.unwrap();
+    soon("TLS", tls.accept(stream)).await.unwrap()
+}
+
+/// A request over HTTP/2; status, body and trailers of the answer.
+pub(super) async fn ask_h2(
+    tls: client::TlsStream<TcpStream>,
+    requests: Vec<Request<Full<Bytes>>>,
+) -> Vec<(Response<Bytes>, Option<hyper::HeaderMap>)> {
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls));
+    let (sender, connection) = soon("HTTP/2", handshake).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(connection.await) });
+    let asked = requests.into_iter().map(|request| {
+        let mut sender = sender.clone();
+        async move {
+            let answer = soon("an answer", sender.send_request(request)).await.unwrap();
+            let (parts, body) = answer.into_parts();
+            let body = soon("a body", body.collect()).await.unwrap();
+            let trailers = body.trailers().cloned();
+            (Response::from_parts(parts, body.to_bytes()), trailers)
+        }
+    });
+    let mut answers = Vec::new();
+    for answer in asked {
+        answers.push(answer.await);
+    }
+    answers
+}
