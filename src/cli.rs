@@ -6,6 +6,7 @@ mod ca;
 mod clean;
 mod context;
 mod env;
+mod integrate;
 mod output;
 mod pause;
 mod plugin;
@@ -84,6 +85,8 @@ enum Command {
     Resume,
     /// Print the certificate authority that containers trust: its file, or itself
     Ca(ca::Flags),
+    /// Print the exact settings for an interceptor
+    Integrate(integrate::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -222,6 +225,7 @@ pub fn main() -> ExitCode {
             Command::Pause => pause::pause(&global).await,
             Command::Resume => pause::resume(&global).await,
             Command::Ca(flags) => ca::run(&global, &flags).await,
+            Command::Integrate(flags) => integrate::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
         .map(|()| ExitCode::SUCCESS)

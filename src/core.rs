@@ -21,6 +21,7 @@ pub mod label;
 pub mod link_state;
 pub mod map;
 pub mod membership;
+pub mod pac;
 pub mod resolve;
 pub mod rewrite;
 pub mod route;

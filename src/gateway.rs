@@ -41,7 +41,7 @@ use tracing::{Instrument as _, debug};
 pub use connections::{Connection, Connections};
 pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
-pub use interceptor::{Interceptor, InterceptorError};
+pub use interceptor::{Callers, Interceptor, InterceptorError};
 
 pub use crate::proxy::Password;
 
@@ -116,6 +116,7 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     connections: Connections,
+    callers: Callers,
 }
 
 impl Gateway {
@@ -131,6 +132,7 @@ impl Gateway {
             address: listener.local_addr()?,
             listener,
             connections: Connections::default(),
+            callers: Callers::default(),
         })
     }
 
@@ -142,6 +144,11 @@ impl Gateway {
     /// A view of its open connections.
     pub fn connections(&self) -> Connections {
         self.connections.clone()
+    }
+
+    /// Its connections to the interceptor, with whose they are.
+    pub fn callers(&self) -> Callers {
+        self.callers.clone()
     }
 
     /// Serves clients, the entry's callers that the link brings, and the wishes of other parts of dockline, until `stop`; then
@@ -173,7 +180,7 @@ impl Gateway {
             },
             interceptor: config.interceptor,
             password: config.password,
-            hints: Hints::default(),
+            hints: Hints::of(self.callers),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),

@@ -6,6 +6,7 @@ mod wires;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -138,6 +139,11 @@ impl Service {
             internal_egress: config.internal_egress,
             interceptor: interception.report(),
             ca: ca_file,
+            protected: config.gateway_password.is_some(),
+            callers: {
+                let callers = gateway.callers();
+                Arc::new(move |address| callers.scope(address))
+            },
             forward: forward(forwarder.clone()),
             addresses: addresses.clone(),
         };

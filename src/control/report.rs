@@ -25,7 +25,7 @@ use crate::core::label;
 use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
 use crate::core::membership;
-use crate::core::resolve::{self, Answer, RecordType};
+use crate::core::resolve::{self, Answer, RecordType, Scope};
 use crate::core::route::{OwnAddresses, Resolvers};
 use crate::core::tunnel_state::{ENTRY_PORT, Stage, TunnelState};
 
@@ -81,6 +81,9 @@ pub struct InterceptorSource {
     pub reachable: watch::Receiver<Option<bool>>,
 }
 
+/// Whose connection the interceptor has from an address.
+pub type Callers = Arc<dyn Fn(SocketAddr) -> Option<Scope> + Send + Sync>;
+
 /// All that reports are made from.
 #[derive(Clone)]
 pub struct Sources {
@@ -106,6 +109,10 @@ pub struct Sources {
     pub interceptor: Option<InterceptorSource>,
     /// The file with the authority that containers are to trust.
     pub ca: Option<PathBuf>,
+    /// Whether the gateway wants a password.
+    pub protected: bool,
+    /// From the gateway: whose connection the interceptor has from that address.
+    pub callers: Callers,
     /// To the DNS forwarder.
     pub forward: Forward,
 }
@@ -132,6 +139,7 @@ impl Sources {
             http: self.addresses.http.to_string(),
             control: format!("unix://{}", self.addresses.control.display()),
             interceptor: self.interceptor(),
+            gateway_protected: self.protected,
             ca: self.ca.as_ref().map(|path| path.display().to_string()),
             intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),

@@ -5,6 +5,7 @@
 
 mod handlers;
 mod listen;
+mod pages;
 mod world;
 
 use std::io;
@@ -56,7 +57,7 @@ async fn unknown_path() -> Failure {
     problem(
         StatusCode::NOT_FOUND,
         "there is nothing at this path",
-        "see /v1/status, /v1/resolve, /v1/route, /v1/events; on the socket /v1/pause, /v1/resume",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/who, /v1/events, /proxy.pac; on the socket /v1/pause, /v1/resume",
     )
 }
 
@@ -111,6 +112,8 @@ impl Control {
             .route("/v1/resolve", get(handlers::resolve))
             .route("/v1/route", get(handlers::route))
             .route("/v1/events", get(handlers::events))
+            .route("/v1/who", get(pages::who))
+            .route("/proxy.pac", get(pages::pac))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(handlers::readyz))
             .fallback(unknown_path);

@@ -27,6 +27,13 @@ pub(super) struct Hints {
 }
 
 impl Hints {
+    pub(super) fn of(callers: Callers) -> Self {
+        Self {
+            callers,
+            ..Self::default()
+        }
+    }
+
     /// The scope that `hint` means; the merged view without one, or if nobody is known by it.
     pub(super) fn scope(&self, map: &NetworkMap, hint: Option<&str>) -> Scope {
         let Some(hint) = hint.map(str::trim).filter(|h| !h.is_empty()) else {

@@ -172,11 +172,11 @@ impl Interceptor {
 
 /// Our connections to the interceptor, by the address from which it sees them, with whose they are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Callers(Arc<DashMap<SocketAddr, Scope>>);
+pub struct Callers(Arc<DashMap<SocketAddr, Scope>>);
 
 impl Callers {
     /// Whose connection it is.
-    pub(super) fn scope(&self, address: SocketAddr) -> Option<Scope> {
+    pub fn scope(&self, address: SocketAddr) -> Option<Scope> {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         self.0.get(&address).map(|scope| scope.value().clone())
     }

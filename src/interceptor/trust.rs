@@ -92,7 +92,10 @@ fn refusal(destination: &Destination, error: &io::Error) -> Refusal {
 /// What people say of it.
 fn words(reason: &rustls::CertificateError) -> String {
     match reason {
-        rustls::CertificateError::UnknownIssuer => "its issuer is not known".to_owned(),
+        // The signature is bad if there is another issuer of the same name.
+        rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature => {
+            "its issuer is not known".to_owned()
+        }
         rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. } => {
             "it has expired".to_owned()
         }

@@ -15,6 +15,9 @@ pub struct Status {
     pub api_socket: Option<String>,
     pub dns: String,
     pub gateway: String,
+    /// Whether it wants the password that was given with `--gateway-password`.
+    #[serde(default)]
+    pub gateway_protected: bool,
     pub http: String,
     pub control: String,
     pub interceptor: Option<Interceptor>,
@@ -139,6 +142,18 @@ pub struct MapReport {
 #[expect(missing_docs, reason = "the names are the contract")]
 pub struct Intercepting {
     pub intercepting: bool,
+}
+
+/// `GET /v1/who`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct WhoReport {
+    pub client: String,
+    /// The container's name; `ADDRESS@NETWORK` of somebody unknown on a network.
+    pub name: String,
+    pub container: Option<String>,
+    pub service: Option<String>,
+    pub project: Option<String>,
 }
 
 /// `GET /v1/resolve`.

@@ -1,0 +1,186 @@
+//! What is to be set where, for each program.
+
+use serde_json::json;
+
+use super::Program;
+
+/// What settings depend on.
+pub(super) struct Facts {
+    pub(super) gateway: String,
+    pub(super) http: String,
+    /// Whether the gateway wants a password.
+    pub(super) protected: bool,
+}
+
+/// In the place of the password, which dockline does not tell.
+const PASSWORD: &str = "PASSWORD";
+
+impl Facts {
+    /// The settings for `program`.
+    pub(super) fn recipe(&self, program: Program) -> String {
+        let (port, ca) = match program {
+            Program::Mitmproxy => ("8080", "~/.mitmproxy/mitmproxy-ca-cert.pem"),
+            Program::Httptoolkit => ("8000", "~/.config/httptoolkit/ca.pem"),
+            Program::Charles => ("8888", "charles-ssl-proxying-certificate.pem"),
+            Program::Proxyman => ("9090", "proxyman-certificate.pem"),
+            Program::Fiddler => ("8888", "FiddlerRoot.pem"),
+            Program::Burp | Program::Zap | Program::Caido | Program::Generic => ("8080", "ca.pem"),
+        };
+        let own = match program {
+            Program::Mitmproxy => self.mitmproxy(),
+            Program::Httptoolkit => self.httptoolkit(),
+            Program::Burp => self.burp(),
+            Program::Zap => self.zap(),
+            Program::Caido => self.by_hand("Settings > Network > Upstream proxies, a SOCKS proxy with \"Resolve DNS over SOCKS proxy\""),
+            Program::Charles => self.by_hand(
+                "Proxy > External Proxy Settings, the SOCKS proxy; \"Always bypass external proxies for localhost\" off",
+            ),
+            Program::Proxyman => self.proxyman(),
+            Program::Fiddler => self.fiddler(),
+            Program::Generic => self.generic(),
+        };
+        let password = match self.protected {
+            true => format!("\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"),
+            false => String::new(),
+        };
+        format!(
+            "1. dockline hands containers on to it, with the CA that it signs with (exported as PEM; port {port} is its default):\n\n   \
+             dockline serve --interceptor 127.0.0.1:{port} --ca {ca}\n\n\
+             2. It goes on through dockline's gateway:\n\n{own}{password}\n\
+             3. Containers: eval \"$(dockline env)\", then docker compose up"
+        )
+    }
+
+    fn host_and_port(&self) -> (&str, &str) {
+        self.gateway.rsplit_once(':').unwrap_or((&self.gateway, ""))
+    }
+
+    /// `dockline:PASSWORD@`, where there has to be one.
+    fn login(&self) -> String {
+        match self.protected {
+            true => format!("dockline:{PASSWORD}@"),
+            false => String::new(),
+        }
+    }
+
+    fn mitmproxy(&self) -> String {
+        let gateway = &self.gateway;
+        let auth = match self.protected {
+            true => format!(" --upstream-auth dockline:{PASSWORD}"),
+            false => String::new(),
+        };
+        format!(
+            "   mitmproxy --mode upstream:http://{gateway}{auth}\n\n   \
+             With the add-on of dockline's sources, which also says which container each request comes from:\n\n   \
+             mitmproxy -s integrations/mitmproxy/dockline_mitmproxy.py --set dockline_api=http://{}{auth}\n",
+            self.http
+        )
+    }
+
+    fn httptoolkit(&self) -> String {
+        let (gateway, login) = (&self.gateway, self.login());
+        format!(
+            "   HTTP Toolkit: Settings > Connection Settings > Upstream Proxy: SOCKS5 with remote DNS (socks5h), {login}{gateway}\n\n   \
+             mockttp: proxyConfig: {{ proxyUrl: 'socks5h://{login}{gateway}' }}\n"
+        )
+    }
+
+    fn burp(&self) -> String {
+        let (host, port) = self.host_and_port();
+        let (user, password) = match self.protected {
+            true => ("dockline", PASSWORD),
+            false => ("", ""),
+        };
+        let settings = json!({ "project_options": { "connections": { "socks_proxy": {
+            "use_proxy": true,
+            "host": host,
+            "port": port.parse::<u16>().unwrap_or_default(),
+            "dns_over_socks": true,
+            "username": user,
+            "password": password,
+        } } } });
+        format!(
+            "   Save as dockline.json, and start Burp with --config-file=dockline.json (or Settings > Network > Connections > SOCKS proxy):\n\n   {settings}\n"
+        )
+    }
+
+    fn zap(&self) -> String {
+        let (host, port) = self.host_and_port();
+        let (user, password) = match self.protected {
+            true => ("dockline", PASSWORD),
+            false => ("", ""),
+        };
+        let api = "http://127.0.0.1:8080/JSON/network/action";
+        format!(
+            "   curl '{api}/setSocksProxy/?apikey=KEY&host={host}&port={port}&version=5&useDns=true&username={user}&password={password}'\n   \
+             curl '{api}/setSocksProxyEnabled/?apikey=KEY&enabled=true'\n\n   \
+             (or Tools > Options > Network > Connection > SOCKS Proxy, version 5, with \"Use SOCKS' DNS\")\n"
+        )
+    }
+
+    fn proxyman(&self) -> String {
+        let (host, port) = self.host_and_port();
+        // It knows no SOCKS with a password.
+        format!(
+            "   Tools > Proxy Setting > External Proxy: HTTP and HTTPS, {host}, port {port}{}; \"Bypass localhost\" off\n",
+            self.as_fields()
+        )
+    }
+
+    fn fiddler(&self) -> String {
+        let gateway = &self.gateway;
+        let auth = match self.protected {
+            true => "\n       // A gateway with a password is set in Tools > Options > Gateway instead.",
+            false => "",
+        };
+        format!(
+            "   Rules > Customize Rules, in OnBeforeRequest:\n\n       oSession[\"X-OverrideGateway\"] = \"{gateway}\";{auth}\n"
+        )
+    }
+
+    fn generic(&self) -> String {
+        let (gateway, login) = (&self.gateway, self.login());
+        format!(
+            "   Upstream proxy, one of these, with names resolved by the proxy:\n\n       socks5h://{login}{gateway}\n       http://{login}{gateway}\n\n   \
+             Who can say for whom it asks: SOCKS5 user name or header Dockline-Client, with the IP:PORT from which it saw its client.\n   \
+             A browser on this host: http://{}/proxy.pac\n",
+            self.http
+        )
+    }
+
+    fn by_hand(&self, place: &str) -> String {
+        let (host, port) = self.host_and_port();
+        format!("   {place}: {host}, port {port}{}\n", self.as_fields())
+    }
+
+    fn as_fields(&self) -> String {
+        match self.protected {
+            true => format!(", user dockline, password {PASSWORD}"),
+            false => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn every_recipe_has_the_real_ports_and_says_where_the_password_goes() {
+        for program in Program::value_variants() {
+            for protected in [false, true] {
+                let facts = Facts {
+                    gateway: "127.0.0.1:4321".to_owned(),
+                    http: "127.0.0.1:8765".to_owned(),
+                    protected,
+                };
+                let text = facts.recipe(*program);
+                let gateway = ["127.0.0.1:4321", "127.0.0.1, port 4321", "\"port\":4321", "port=4321"];
+                assert!(gateway.iter().any(|g| text.contains(g)), "{text}");
+                assert_eq!(text.contains("--gateway-password"), protected, "{text}");
+            }
+        }
+    }
+}
