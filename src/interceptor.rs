@@ -8,8 +8,8 @@
 //! Connections are asked for at the gateway's [door](crate::doorway), in the caller's scope, and nowhere else. What the
 //! [authority](authority) signs for clients is made up; what origins show is verified by [`trust`].
 
-pub mod authority;
 mod accept;
+pub mod authority;
 mod bodies;
 mod exchange;
 pub mod har;
@@ -225,11 +225,7 @@ struct Client {
 }
 
 impl Client {
-    fn new(
-        caller: Caller,
-        shared: &Arc<Shared>,
-        place: tokio::sync::OwnedSemaphorePermit,
-    ) -> Self {
+    fn new(caller: Caller, shared: &Arc<Shared>, place: tokio::sync::OwnedSemaphorePermit) -> Self {
         let who = who(&shared.map.borrow(), &caller);
         Self {
             caller,

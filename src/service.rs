@@ -19,12 +19,11 @@ use crate::dns::{Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
-use crate::link::Link;
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
-use interception::{Bound, Share};
+use interception::Bound;
 use supervise::{Part, Parts};
-use wires::{Wires, ask_servers, forward, through_tunnel};
+use wires::{Wires, ask_servers, through_tunnel};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl Service {
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
         let forwarder = Forwarder::new(
-            config.dns_forward,
+            config.dns_forward.clone(),
             addresses.dns,
             through_tunnel(view.clone()),
         );
@@ -123,47 +122,28 @@ impl Service {
         let api_view = wires.api(client.clone());
         let api_config = api_proxy::Config {
             instance: config.selector.instance.clone(),
-            endpoint: config.endpoint,
+            endpoint: config.endpoint.clone(),
             ca,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
         };
+        let callers = gateway.callers();
         let sources = Sources {
-            instance: config.selector.instance.clone(),
-            endpoint: client.endpoint().to_owned(),
-            map: wires.map.1.clone(),
-            engine: wires.engine.1.clone(),
-            tunnel: wires.tunnel.1.clone(),
-            link: wires.link.1,
-            intercepting: wires.intercepting.0,
-            internal_egress: config.internal_egress,
             interceptor: interception.report(),
             ca: ca_file,
-            protected: config.gateway_password.is_some(),
-            callers: {
-                let callers = gateway.callers();
-                Arc::new(move |address| callers.scope(address))
-            },
-            forward: forward(forwarder.clone()),
-            addresses: addresses.clone(),
+            callers: Arc::new(move |address| callers.scope(address)),
+            ..wires.sources(&config, &client, &addresses, &forwarder)
         };
-        let link = Link {
-            owner: owner.clone(),
-            tunnel: wires.tunnel.1,
-            map: wires.map.1.clone(),
-            intercepting: wires.intercepting.1,
-            internal_egress: config.internal_egress,
-            arrivals: wires.arrivals.0,
-        };
+        let link = wires.link(owner.clone(), config.internal_egress);
         let password = config.gateway_password;
-        let (share, intercepting) = interception.share(&wires.map.1, wires.arrivals.1, password.clone());
-        let Share { interceptor, arrivals, wishes } = share;
+        let (share, intercepting) =
+            interception.share(&wires.map.1, wires.arrivals.1, password.clone());
         let gateway_config = gateway::Config {
             password,
             upstream: config.upstream,
             own: addresses.own(),
             ask_servers: ask_servers(forwarder.clone()),
-            interceptor,
+            interceptor: share.interceptor,
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };
@@ -186,12 +166,14 @@ impl Service {
         });
         parts.add(Part::Gateway, |token| async move {
             gateway
-                .run(view, gateway_config, arrivals, wishes, token)
+                .run(view, gateway_config, share.arrivals, share.wishes, token)
                 .await;
             Ok(None)
         });
         parts.add(Part::Interceptor, |token| async move {
-            Ok(interception::run(intercepting, token).await.map(|()| None)?)
+            Ok(interception::run(intercepting, token)
+                .await
+                .map(|()| None)?)
         });
         parts.add(Part::Link, |token| async move {
             link.run(wires.link.0, token).await;

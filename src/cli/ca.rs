@@ -60,9 +60,8 @@ fn built_in() -> Result<PathBuf, Failure> {
 
 fn read(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path);
-    let read = text.map_err(|error| {
-        anyhow::Error::new(error).context(format!("read {}", path.display()))
-    });
+    let read =
+        text.map_err(|error| anyhow::Error::new(error).context(format!("read {}", path.display())));
     Ok(read?)
 }
 

@@ -79,11 +79,7 @@ async fn announce(stop: &CancellationToken) {
     std::future::pending::<()>().await;
 }
 
-pub(super) fn config(
-    global: &Global,
-    flags: Flags,
-    stdout: Stdout,
-) -> Result<Config, Failure> {
+pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Config, Failure> {
     let instance = &global.instance;
     refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
@@ -101,7 +97,9 @@ pub(super) fn config(
         api_socket: flags.api_socket,
         api_tcp: flags.api_tcp,
         ca: flags.ca.as_deref().map(certificates).transpose()?,
-        ca_file: flags.ca.map(|path| std::path::absolute(&path).unwrap_or(path)),
+        ca_file: flags
+            .ca
+            .map(|path| std::path::absolute(&path).unwrap_or(path)),
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
         interception,

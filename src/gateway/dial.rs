@@ -28,10 +28,10 @@ pub(super) use upstream::leads_back;
 pub use upstream::{Upstream, UpstreamError};
 pub use world::AskServers;
 
+use super::View;
 use super::connections::{Connections, Entry};
 use super::deadlines::Deadlines;
 use super::error::{Error, Kind};
-use super::View;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{

@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::dial::leads_back;
-use crate::proxy::socket;
 use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host, OwnAddresses};
+use crate::proxy::socket;
 
 /// For a connection to it. Most are on this machine; somebody waits here who could be served without.
 const CONNECT: Duration = Duration::from_millis(500);

@@ -3,6 +3,7 @@
 mod bounds;
 mod callers;
 mod connect;
+mod door;
 mod forward;
 mod join;
 mod keep_alive;

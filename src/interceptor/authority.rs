@@ -98,7 +98,10 @@ impl Authority {
         locked.lock().map_err(io(&lock))?;
         let found = read(&certificate).map_err(io(&certificate))?;
         let found = found.zip(read(&key).map_err(io(&key))?);
-        let (pem, key_pair) = match found.map(|(pem, key)| check(folder, pem, &key)).transpose()? {
+        let (pem, key_pair) = match found
+            .map(|(pem, key)| check(folder, pem, &key))
+            .transpose()?
+        {
             Some(usable) if !usable.ends_soon => {
                 keep_private(&key).map_err(io(&key))?;
                 (usable.pem, usable.key)
@@ -172,7 +175,9 @@ fn check(folder: &Path, pem: String, key: &str) -> Result<Found, AuthorityError>
         return Err(unusable(format!("{KEY} is not the key of {CERTIFICATE}")));
     }
     let ends = certificate.validity().not_after.timestamp();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let least = i64::try_from((now + LEAST_LEFT).as_secs()).unwrap_or(i64::MAX);
     Ok(Found {
         ends_soon: ends < least,
@@ -185,12 +190,12 @@ fn make() -> Result<(String, KeyPair), AuthorityError> {
     let key = KeyPair::generate()?;
     // Told apart by its name as well: some programs keep one authority for each name.
     let hash = Sha256::digest(key.subject_public_key_info());
-    let short: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let short = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
         .distinguished_name
-        .push(DnType::CommonName, format!("dockline CA {short}"));
+        .push(DnType::CommonName, format!("dockline CA {short:08x}"));
     params
         .distinguished_name
         .push(DnType::OrganizationName, "dockline");

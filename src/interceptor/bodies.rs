@@ -72,7 +72,9 @@ pub(super) struct Kept {
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Kept")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,9 @@ mod tests {
         assert_eq!(kept.bytes().len(), MOST);
         assert_eq!(kept.size, 3 + 2 * MOST as u64 + 13);
         assert!(!kept.is_whole());
-        let mut many: Vec<_> = (0..300).map(|_| Kept::within(Some(budget.clone()))).collect();
+        let mut many: Vec<_> = (0..300)
+            .map(|_| Kept::within(Some(budget.clone())))
+            .collect();
         for kept in &mut many {
             kept.push(&vec![0; MOST]);
         }

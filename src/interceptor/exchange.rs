@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
-use hyper::http::uri::PathAndQuery;
+use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
@@ -65,6 +65,7 @@ impl Conversation {
         let exchanged = self.exchange(&target, request, &open).await;
         exchanged.unwrap_or_else(|refusal| {
             open.answered(refusal.status, version, &HeaderMap::new());
+            open.passes(Side::Response, refusal.text.as_bytes());
             open.remark(&refusal.text);
             refusal.into_response()
         })
@@ -79,10 +80,7 @@ impl Conversation {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
-        let upgrade = match target.is_h2() {
-            true => None,
-            false => headers::upgrade(request.version(), request.headers()),
-        };
+        let upgrade = headers::upgrade(request.version(), request.headers());
         let asked = upgrade.is_some();
         // Taken even if there is none: it must not go on to the origin.
         let near = hyper::upgrade::on(&mut request);
@@ -173,7 +171,7 @@ fn url(target: &Target, request: &Request<Incoming>) -> String {
         return uri.to_string();
     }
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
-    let host = uri.authority().map(|a| a.as_str()).or(host);
+    let host = uri.authority().map(Authority::as_str).or(host);
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     match host {
         Some(host) => format!("https://{host}{path}"),

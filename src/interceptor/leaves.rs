@@ -110,13 +110,12 @@ impl Leaves {
 
 impl Kept {
     fn find(&mut self, host: &str) -> Option<Leaf> {
-        let leaf = match self.young.get(host) {
-            Some(leaf) => leaf.clone(),
-            None => {
-                let leaf = self.old.remove(host)?;
-                self.keep(host.to_owned(), leaf.clone());
-                leaf
-            }
+        let leaf = if let Some(leaf) = self.young.get(host) {
+            leaf.clone()
+        } else {
+            let leaf = self.old.remove(host)?;
+            self.keep(host.to_owned(), leaf.clone());
+            leaf
         };
         (leaf.made.elapsed() < FRESH).then_some(leaf)
     }

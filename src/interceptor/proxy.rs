@@ -97,7 +97,12 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
     if request.uri().authority().is_none() {
         return Err(Refusal::not_a_server());
     }
-    let Some(password) = client.shared.password.as_ref().filter(|_| client.is_local()) else {
+    let Some(password) = client
+        .shared
+        .password
+        .as_ref()
+        .filter(|_| client.is_local())
+    else {
         return Ok(());
     };
     let given = credentials::of(request.headers());
@@ -143,13 +148,12 @@ async fn connect(
     let upgrade = hyper::upgrade::on(&mut request);
     client.shared.spawn(async move {
         let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
-        match taken {
-            // Boxed, because it takes far more memory than the relay that it may end as.
-            Ok(Ok(parts)) => {
-                Box::pin(tunnel.run(parts.io.into_inner(), parts.read_buf)).await;
-            }
-            _ => debug!("a connection ended before it was handed over"),
-        }
+        let Ok(Ok(parts)) = taken else {
+            debug!("a connection ended before it was handed over");
+            return;
+        };
+        // Boxed, because it takes far more memory than the relay that it may end as.
+        Box::pin(tunnel.run(parts.io.into_inner(), parts.read_buf)).await;
     });
     Ok(Response::new(Either::Right(Full::default())))
 }

@@ -74,7 +74,9 @@ impl Tunnel {
     pub(super) async fn run(self, mut stream: TcpStream, early: Bytes) {
         let begins = timeout(DEADLINES.first_byte, self.begins_tls(&stream, &early)).await;
         if !matches!(begins, Ok(Ok(true))) {
-            return self.pass_on(stream, early, "not TLS, passed on as it is").await;
+            return self
+                .pass_on(stream, early, "not TLS, passed on as it is")
+                .await;
         }
         let hello = timeout(DEADLINES.handshake, hello::read(&mut stream, early)).await;
         match hello {
@@ -84,7 +86,8 @@ impl Tunnel {
                 self.pass_on(stream, hello.read, remark).await;
             }
             Ok(Err(read)) => {
-                self.pass_on(stream, read, "not TLS, passed on as it is").await;
+                self.pass_on(stream, read, "not TLS, passed on as it is")
+                    .await;
             }
             Err(_) => debug!("a client did not finish its TLS hello"),
         }
@@ -111,7 +114,8 @@ impl Tunnel {
             early: spoken,
             lease,
         } = self.opened;
-        self.client.connected(&self.destination, hyper::StatusCode::OK, remark);
+        self.client
+            .connected(&self.destination, hyper::StatusCode::OK, remark);
         let near = End { stream, early };
         let far = End {
             stream: far,
@@ -143,8 +147,8 @@ impl Tunnel {
         let far = Prefixed { early, stream: far };
         let offered = offer(&hello);
         let trust = &client.shared.trust;
-        let names = (&destination, name.as_str());
-        let reached = trust.connect(&client, names, offered.clone(), far).await;
+        let origin = (&destination, name.as_str());
+        let reached = trust.connect(&client, origin, offered.clone(), far).await;
         // To a client whose origin does not do the reason is told, in whatever it speaks.
         let spoken = match &reached {
             Ok(far) => far.get_ref().1.alpn_protocol().map(<[u8]>::to_vec),
@@ -229,7 +233,11 @@ async fn accept(
 ) -> Option<TlsStream<Prefixed>> {
     let config = client.shared.leaves.config(name, protocols);
     let config = config.inspect_err(|error| {
-        warn!(name, error = format!("{:#}", anyhow::anyhow!("{error}")), "no certificate could be made");
+        warn!(
+            name,
+            error = format!("{:#}", anyhow::anyhow!("{error}")),
+            "no certificate could be made"
+        );
     });
     let accepting = TlsAcceptor::from(config.ok()?).accept(near);
     match timeout(DEADLINES.handshake, accepting).await {

@@ -46,8 +46,7 @@ impl Bound {
                 Self::BuiltIn(Box::new(Own {
                     config: config.clone(),
                     authority: Authority::open(&config.authority)?,
-                    listener: listener
-                        .with_context(|| format!("listen on {}", config.address))?,
+                    listener: listener.with_context(|| format!("listen on {}", config.address))?,
                 }))
             }
         })
@@ -176,11 +175,14 @@ impl Own {
 
 /// Runs it, if there is one, until `stop`.
 pub(super) async fn run(running: Option<Running>, stop: CancellationToken) -> std::io::Result<()> {
-    match running {
-        Some(running) => running.listener.run(running.config, running.arrivals, stop).await,
-        None => {
-            stop.cancelled().await;
-            Ok(())
-        }
-    }
+    let Some(running) = running else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let Running {
+        listener,
+        config,
+        arrivals,
+    } = running;
+    listener.run(config, arrivals, stop).await
 }

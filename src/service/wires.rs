@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::api_proxy;
+use crate::config::Config;
 use crate::control::report::{Beyond, Forward};
+use crate::control::{Addresses, Sources};
 use crate::core::engine_state::EngineState;
 use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
@@ -16,7 +18,7 @@ use crate::core::tunnel_state::TunnelState;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
 use crate::gateway;
-use crate::link::Arrival;
+use crate::link::{Arrival, Link};
 
 /// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
 const ARRIVALS: usize = 64;
@@ -69,6 +71,43 @@ impl Wires {
         }
     }
 
+    pub(super) fn link(&self, owner: String, internal_egress: bool) -> Link {
+        Link {
+            owner,
+            tunnel: self.tunnel.1.clone(),
+            map: self.map.1.clone(),
+            intercepting: self.intercepting.1.clone(),
+            internal_egress,
+            arrivals: self.arrivals.0.clone(),
+        }
+    }
+
+    /// Without an interceptor and what belongs to it.
+    pub(super) fn sources(
+        &self,
+        config: &Config,
+        client: &Client,
+        addresses: &Addresses,
+        forwarder: &Forwarder,
+    ) -> Sources {
+        Sources {
+            instance: config.selector.instance.clone(),
+            endpoint: client.endpoint().to_owned(),
+            map: self.map.1.clone(),
+            engine: self.engine.1.clone(),
+            tunnel: self.tunnel.1.clone(),
+            link: self.link.1.clone(),
+            intercepting: self.intercepting.0.clone(),
+            internal_egress: config.internal_egress,
+            interceptor: None,
+            ca: None,
+            protected: config.gateway_password.is_some(),
+            callers: Arc::new(|_| None),
+            forward: forward(forwarder.clone()),
+            addresses: addresses.clone(),
+        }
+    }
+
     pub(super) fn api(&self, client: Client) -> api_proxy::View {
         api_proxy::View {
             map: self.map.1.clone(),
@@ -80,7 +119,7 @@ impl Wires {
 }
 
 /// From control to the forwarder.
-pub(super) fn forward(forwarder: Forwarder) -> Forward {
+fn forward(forwarder: Forwarder) -> Forward {
     Arc::new(move |question, resolvers| {
         let forwarder = forwarder.clone();
         Box::pin(async move {

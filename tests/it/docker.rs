@@ -1,6 +1,7 @@
 //! On real engines, with real containers and clients. Prepared and run by `cargo xtask test`.
 
 mod api;
+mod built_in;
 mod commands;
 mod compose;
 #[cfg(target_os = "linux")]

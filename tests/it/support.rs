@@ -100,6 +100,15 @@ impl Lab {
         }
     }
 
+    /// The same laboratory by another way to its engine.
+    pub(crate) fn through(lab: &Self, engine: Engine) -> Self {
+        Self {
+            engine,
+            name: lab.name.clone(),
+            owns: false,
+        }
+    }
+
     /// The laboratory's own name for something.
     pub(crate) fn own(&self, name: &str) -> String {
         format!("{}-{name}", self.name)
@@ -302,11 +311,7 @@ impl Running {
             host: format!("unix://{}", self.api.display()),
             ..lab.engine.clone()
         };
-        Lab {
-            engine,
-            name: lab.name.clone(),
-            owns: false,
-        }
+        Lab::through(lab, engine)
     }
 
     /// Stops the service in order, as SIGTERM does.

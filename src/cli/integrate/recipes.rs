@@ -39,10 +39,9 @@ impl Facts {
             Program::Fiddler => self.fiddler(),
             Program::Generic => self.generic(),
         };
-        let password = match self.protected {
-            true => format!("\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"),
-            false => String::new(),
-        };
+        let password = self.if_protected(format!(
+                "\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"
+            ));
         format!(
             "1. dockline hands containers on to it, with the CA that it signs with (exported as PEM; port {port} is its default):\n\n   \
              dockline serve --interceptor 127.0.0.1:{port} --ca {ca}\n\n\
@@ -51,24 +50,32 @@ impl Facts {
         )
     }
 
+    /// `text`, if the gateway wants a password.
+    fn if_protected(&self, text: String) -> String {
+        if self.protected { text } else { String::new() }
+    }
+
+    /// User name and password; empty where there need be none.
+    fn credentials(&self) -> (&str, &str) {
+        if self.protected {
+            ("dockline", PASSWORD)
+        } else {
+            ("", "")
+        }
+    }
+
     fn host_and_port(&self) -> (&str, &str) {
         self.gateway.rsplit_once(':').unwrap_or((&self.gateway, ""))
     }
 
     /// `dockline:PASSWORD@`, where there has to be one.
     fn login(&self) -> String {
-        match self.protected {
-            true => format!("dockline:{PASSWORD}@"),
-            false => String::new(),
-        }
+        self.if_protected(format!("dockline:{PASSWORD}@"))
     }
 
     fn mitmproxy(&self) -> String {
         let gateway = &self.gateway;
-        let auth = match self.protected {
-            true => format!(" --upstream-auth dockline:{PASSWORD}"),
-            false => String::new(),
-        };
+        let auth = self.if_protected(format!(" --upstream-auth dockline:{PASSWORD}"));
         format!(
             "   mitmproxy --mode upstream:http://{gateway}{auth}\n\n   \
              With the add-on of dockline's sources, which also says which container each request comes from:\n\n   \
@@ -87,10 +94,7 @@ impl Facts {
 
     fn burp(&self) -> String {
         let (host, port) = self.host_and_port();
-        let (user, password) = match self.protected {
-            true => ("dockline", PASSWORD),
-            false => ("", ""),
-        };
+        let (user, password) = self.credentials();
         let settings = json!({ "project_options": { "connections": { "socks_proxy": {
             "use_proxy": true,
             "host": host,
@@ -106,10 +110,7 @@ impl Facts {
 
     fn zap(&self) -> String {
         let (host, port) = self.host_and_port();
-        let (user, password) = match self.protected {
-            true => ("dockline", PASSWORD),
-            false => ("", ""),
-        };
+        let (user, password) = self.credentials();
         let api = "http://127.0.0.1:8080/JSON/network/action";
         format!(
             "   curl '{api}/setSocksProxy/?apikey=KEY&host={host}&port={port}&version=5&useDns=true&username={user}&password={password}'\n   \
@@ -129,10 +130,10 @@ impl Facts {
 
     fn fiddler(&self) -> String {
         let gateway = &self.gateway;
-        let auth = match self.protected {
-            true => "\n       // A gateway with a password is set in Tools > Options > Gateway instead.",
-            false => "",
-        };
+        let auth = self.if_protected(
+            "\n       // A gateway with a password is set in Tools > Options > Gateway instead."
+                .to_owned(),
+        );
         format!(
             "   Rules > Customize Rules, in OnBeforeRequest:\n\n       oSession[\"X-OverrideGateway\"] = \"{gateway}\";{auth}\n"
         )
@@ -154,10 +155,7 @@ impl Facts {
     }
 
     fn as_fields(&self) -> String {
-        match self.protected {
-            true => format!(", user dockline, password {PASSWORD}"),
-            false => String::new(),
-        }
+        self.if_protected(format!(", user dockline, password {PASSWORD}"))
     }
 }
 
@@ -177,7 +175,12 @@ mod tests {
                     protected,
                 };
                 let text = facts.recipe(*program);
-                let gateway = ["127.0.0.1:4321", "127.0.0.1, port 4321", "\"port\":4321", "port=4321"];
+                let gateway = [
+                    "127.0.0.1:4321",
+                    "127.0.0.1, port 4321",
+                    "\"port\":4321",
+                    "port=4321",
+                ];
                 assert!(gateway.iter().any(|g| text.contains(g)), "{text}");
                 assert_eq!(text.contains("--gateway-password"), protected, "{text}");
             }

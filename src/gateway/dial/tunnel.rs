@@ -12,9 +12,9 @@ use crate::core::id::NetworkId;
 use crate::core::map::NetworkMap;
 use crate::core::route::Target;
 use crate::core::tunnel_state::{SocksAccess, Stage, TunnelState};
+use crate::gateway::View;
 use crate::gateway::deadlines::Deadlines;
 use crate::gateway::error::{Error, Kind};
-use crate::gateway::View;
 use crate::proxy::socket;
 
 /// The tunnel takes any user name.

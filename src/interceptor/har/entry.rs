@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderName, LOCATION, SET_COOKIE};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
+};
 use hyper::{HeaderMap, Version};
 use serde_json::{Map, Value, json};
 
@@ -75,7 +77,10 @@ fn response(record: &Record) -> Value {
 /// A body's type and, if it was kept, its text: as it is where it is text, else in base64.
 fn body(half: &Half) -> Map<String, Value> {
     let mut content = Map::new();
-    content.insert("mimeType".to_owned(), text(&half.headers, &CONTENT_TYPE).into());
+    content.insert(
+        "mimeType".to_owned(),
+        text(&half.headers, &CONTENT_TYPE).into(),
+    );
     let bytes = half.body.bytes();
     let coding = text(&half.headers, &CONTENT_ENCODING);
     let mut remarks = Vec::new();
@@ -85,13 +90,13 @@ fn body(half: &Half) -> Map<String, Value> {
     if !coding.is_empty() {
         remarks.push(format!("as it was sent, in {coding}"));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => content.insert("text".to_owned(), text.into()),
-        Err(_) => {
-            content.insert("encoding".to_owned(), "base64".into());
-            content.insert("text".to_owned(), BASE64_STANDARD.encode(bytes).into())
-        }
+    let text = if let Ok(text) = std::str::from_utf8(bytes) {
+        text.to_owned()
+    } else {
+        content.insert("encoding".to_owned(), "base64".into());
+        BASE64_STANDARD.encode(bytes)
     };
+    content.insert("text".to_owned(), text.into());
     if !remarks.is_empty() {
         content.insert("comment".to_owned(), remarks.join(", ").into());
     }
@@ -106,14 +111,12 @@ fn version(version: Version) -> String {
 }
 
 fn headers(headers: &HeaderMap) -> Vec<Value> {
-    let pair = |(name, value): (&HeaderName, &hyper::header::HeaderValue)| {
-        json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) })
-    };
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
     headers.iter().map(pair).collect()
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> String {
-    let value = headers.get(name).map(|value| value.as_bytes());
+    let value = headers.get(name).map(HeaderValue::as_bytes);
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
 }
 
@@ -136,7 +139,7 @@ fn sent_cookies(headers: &HeaderMap) -> Vec<Value> {
 /// Their attributes are among the headers.
 fn given_cookies(headers: &HeaderMap) -> Vec<Value> {
     let values = headers.get_all(SET_COOKIE).into_iter();
-    let first = |value: &hyper::header::HeaderValue| {
+    let first = |value: &HeaderValue| {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
         cookie(text.split(';').next().unwrap_or_default())
     };

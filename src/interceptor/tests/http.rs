@@ -35,7 +35,10 @@ async fn requests_of_one_connection_are_seen_and_stay_as_they_are() {
         assert!(head.starts_with("POST /"), "{head}");
         assert!(head.contains("\r\nX-Case: Kept\r\n"), "{head}");
         let lower = head.to_lowercase();
-        assert!(!lower.contains("proxy-") && !lower.contains("dockline"), "{head}");
+        assert!(
+            !lower.contains("proxy-") && !lower.contains("dockline"),
+            "{head}"
+        );
         hear(&mut origin, body).await;
         say(
             &mut origin,
@@ -50,7 +53,10 @@ async fn requests_of_one_connection_are_seen_and_stay_as_they_are() {
     }
     let asked = rig.asked.lock().unwrap().clone();
     let web = Scope::Container(id("web"));
-    let expected = [(web.clone(), "api:80".to_owned()), (web, "db:81".to_owned())];
+    let expected = [
+        (web.clone(), "api:80".to_owned()),
+        (web, "db:81".to_owned()),
+    ];
     assert_eq!(asked, expected);
     drop(caller);
     let entries = rig.ends().await;
@@ -74,9 +80,16 @@ async fn what_cannot_be_reached_is_refused_in_words_and_seen() {
     let rig = Rig::new().await;
     let (_, status, text) = rig.connect("vault:443").await;
     assert_eq!(status, 403);
-    assert_eq!(text, "dockline cannot reach vault:443: it is on no network of web.\n");
+    assert_eq!(
+        text,
+        "dockline cannot reach vault:443: it is on no network of web.\n"
+    );
     let mut caller = rig.caller().await;
-    say(&mut caller, "GET http://vault/ HTTP/1.1\r\nHost: vault\r\n\r\n").await;
+    say(
+        &mut caller,
+        "GET http://vault/ HTTP/1.1\r\nHost: vault\r\n\r\n",
+    )
+    .await;
     assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 403 "));
     let mut caller = rig.caller().await;
     say(&mut caller, "GET / HTTP/1.1\r\nHost: vault\r\n\r\n").await;
@@ -107,7 +120,9 @@ async fn what_is_not_tls_passes_as_it_is_whoever_speaks_first() {
         hear(&mut far, "hello").await;
         caller.shutdown().await.unwrap();
         let mut rest = String::new();
-        soon("the end", far.read_to_string(&mut rest)).await.unwrap();
+        soon("the end", far.read_to_string(&mut rest))
+            .await
+            .unwrap();
         assert_eq!(rest, "");
         say(&mut far, "answer").await;
         hear(&mut caller, "answer").await;

@@ -25,7 +25,6 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::caller::Caller;
-use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::sample;
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
@@ -43,7 +42,6 @@ pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
 type Places = Arc<Mutex<BTreeMap<String, SocketAddr>>>;
 
 pub(super) struct Rig {
-    pub(super) address: SocketAddr,
     pub(super) stop: CancellationToken,
     /// Where connections have been asked for, and by whom.
     pub(super) asked: Arc<Mutex<Vec<(Scope, String)>>>,
@@ -94,16 +92,17 @@ impl Rig {
         let mut roots = RootCertStore::empty();
         roots.add(origins.0.der().clone()).unwrap();
         let built_in = BuiltIn::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = built_in.local_addr();
         let (door, wishes) = doorway();
         let (places, asked) = (Places::default(), Arc::default());
         let mut gateway = JoinSet::new();
         gateway.spawn(attend(wishes, Arc::clone(&places), Arc::clone(&asked)));
-        let map = sample::map("
+        let map = sample::map(
+            "
             net shop 10.1.0.0/24
             run tunnel tunnel shop=
             run web watched shop=10.1.0.2 label=com.docker.compose.service=web
-        ");
+        ",
+        );
         let config = Config {
             authority,
             door,
@@ -118,7 +117,6 @@ impl Rig {
         let mut running = JoinSet::new();
         running.spawn(built_in.run_trusting(trust, config, arrivals, stop.clone()));
         Self {
-            address,
             stop,
             asked,
             origins,
@@ -153,7 +151,9 @@ impl Rig {
     /// A connection of the container `web`, as the link brings it.
     pub(super) async fn caller(&self) -> TcpStream {
         let link = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(link.local_addr().unwrap()).await.unwrap();
+        let client = TcpStream::connect(link.local_addr().unwrap())
+            .await
+            .unwrap();
         let (stream, address) = link.accept().await.unwrap();
         let scope = Scope::Container(sample::id("web"));
         let arrival = (stream, Caller { address, scope });
@@ -164,7 +164,11 @@ impl Rig {
     /// A caller's CONNECT; the status, and the text of a refusal.
     pub(super) async fn connect(&self, target: &str) -> (TcpStream, u16, String) {
         let mut caller = self.caller().await;
-        say(&mut caller, &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")).await;
+        say(
+            &mut caller,
+            &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+        )
+        .await;
         let head = hear_head(&mut caller).await;
         let status = head[9..12].parse().unwrap();
         let mut text = String::new();
@@ -201,7 +205,11 @@ impl Rig {
         config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
         let host = target.rsplit_once(':').unwrap().0.to_owned();
         let name = ServerName::try_from(host).unwrap();
-        soon("TLS", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+        soon(
+            "TLS",
+            TlsConnector::from(Arc::new(config)).connect(name, stream),
+        )
+        .await
     }
 
     /// Ends it; the entries of the archive that it leaves.
@@ -240,7 +248,9 @@ async fn attend(
 }
 
 pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
-    soon("saying", stream.write_all(text.as_bytes())).await.unwrap();
+    soon("saying", stream.write_all(text.as_bytes()))
+        .await
+        .unwrap();
     soon("saying", stream.flush()).await.unwrap();
 }
 
@@ -279,7 +289,9 @@ pub(super) async fn ask_h2(
     let asked = requests.into_iter().map(|request| {
         let mut sender = sender.clone();
         async move {
-            let answer = soon("an answer", sender.send_request(request)).await.unwrap();
+            let answer = soon("an answer", sender.send_request(request))
+                .await
+                .unwrap();
             let (parts, body) = answer.into_parts();
             let body = soon("a body", body.collect()).await.unwrap();
             let trailers = body.trailers().cloned();

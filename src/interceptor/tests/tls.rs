@@ -18,7 +18,10 @@ async fn http1_is_seen_inside_tls_and_the_origin_is_verified() {
     let listener = rig.origin("my_api:443").await;
     let tls = rig.tls_server("my_api", &["http/1.1"]);
     let ask = async {
-        let mut caller = rig.secure("my_api:443", &["h2", "http/1.1"], true).await.unwrap();
+        let mut caller = rig
+            .secure("my_api:443", &["h2", "http/1.1"], true)
+            .await
+            .unwrap();
         assert_eq!(caller.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
         for _ in 0..3 {
             say(&mut caller, "GET /x?y HTTP/1.1\r\nHost: my_api\r\n\r\n").await;
@@ -30,8 +33,16 @@ async fn http1_is_seen_inside_tls_and_the_origin_is_verified() {
         let mut origin = accept_tls(&listener, &tls).await;
         assert_eq!(origin.get_ref().1.server_name(), Some("my_api"));
         for _ in 0..3 {
-            assert!(hear_head(&mut origin).await.starts_with("GET /x?y HTTP/1.1\r\n"));
-            say(&mut origin, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+            assert!(
+                hear_head(&mut origin)
+                    .await
+                    .starts_with("GET /x?y HTTP/1.1\r\n")
+            );
+            say(
+                &mut origin,
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            )
+            .await;
         }
     };
     tokio::join!(ask, serve);
@@ -47,7 +58,9 @@ async fn echo(request: Request<Incoming>) -> Result<Response<EchoBody>, Infallib
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().unwrap());
     let frames = [Ok(Frame::data(body)), Ok(Frame::trailers(trailers))];
-    Ok(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
+    Ok(Response::new(StreamBody::new(futures_util::stream::iter(
+        frames,
+    ))))
 }
 
 type EchoBody = StreamBody<
@@ -67,11 +80,16 @@ async fn http2_is_spoken_to_both_with_trailers() {
             .await;
         drop(served);
     });
-    let caller = rig.secure("api:443", &["h2", "http/1.1"], true).await.unwrap();
+    let caller = rig
+        .secure("api:443", &["h2", "http/1.1"], true)
+        .await
+        .unwrap();
     assert_eq!(caller.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let request = |text: &'static str| {
         let request = Request::post("https://api/call").header("te", "trailers");
-        request.body(Full::from(Bytes::from_static(text.as_bytes()))).unwrap()
+        request
+            .body(Full::from(Bytes::from_static(text.as_bytes())))
+            .unwrap()
     };
     let answers = ask_h2(caller, vec![request("one"), request("two")]).await;
     for ((answer, trailers), text) in answers.iter().zip(["one", "two"]) {

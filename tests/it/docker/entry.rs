@@ -41,7 +41,10 @@ fn resident(lab: &Lab, name: &str, network: &str, options: &[&str]) -> Option<In
 /// A service that hands on to `recorder`.
 pub(super) async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
     let interceptor = Interceptor::at(&recorder.address().to_string()).unwrap();
-    let running = Running::start(lab, |config| config.interception = Interception::External(interceptor)).await;
+    let running = Running::start(lab, |config| {
+        config.interception = Interception::External(interceptor);
+    })
+    .await;
     running.ready().await;
     recorder.use_gateway(running.gateway);
     eventually("interceptor and link", async || {
