@@ -32,6 +32,7 @@
 //! | [`dns`] | names over UDP and TCP | what they mean ([`core::resolve`]) |
 //! | [`tunnel`] | the tunnel's image, container, home and memberships | which networks ([`core::membership`]); its program is `tunnel-image/` |
 //! | [`gateway`] | the proxy that interceptors use as their upstream; hands callers on to them | where to ([`core::route`]), and as what ([`core::hand_on`]) |
+//! | [`interceptor`] | the built-in interceptor: takes the callers in the gateway's place, shows and archives what they send | where to: it asks at the gateway's [`doorway`], in the caller's scope |
 //! | [`link`] | dockline's end of the way out of containers: owns the tunnel, takes the callers of its entry | who calls ([`core::caller`]); what is said ([`core::wire`]); the other end is `tunnel-image/` |
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
@@ -47,7 +48,8 @@
 //! - **An event says *look again*.** Lost, doubled, late or reordered events end in the map of a fresh listing, which the
 //!   properties in `core/tracker/tests/` try to refute.
 //! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
-//! - **Shells do not know one another.** [`service`] hands each the channels it needs.
+//! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
+//!   beside them: `proxy` (headers, credentials, sockets), `relay`, [`doorway`].
 //! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in a
 //!   `TaskTracker`.
 //! - **Everything that waits on a peer has a deadline, and every queue has an end.**

@@ -1,14 +1,12 @@
 //! `cargo xtask demo`: shows a newcomer what dockline does, and fails if it does not.
 //!
 //! Two compose projects run, of which each has services of the same names. The demo looks names up, fetches pages
-//! from containers on networks that this host has no name for, intercepts what a project sends, and removes everything
-//! again, also after Ctrl-C.
+//! from containers on networks that this host has no name for, and removes everything again, also after Ctrl-C.
 
-mod inside;
 mod narrator;
 mod pages;
 mod project;
-mod recorder;
+mod traffic;
 
 use std::process::Child;
 use std::time::Duration;
@@ -17,8 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use self::narrator::Narrator;
-use self::project::{BLOG, Project, SHOP, Stage};
-use self::recorder::Recorder;
+use self::project::{BLOG, KIOSK, Project, SHOP, Stage};
 use crate::console::say;
 use crate::dockline::{Dockline, Profile};
 use crate::setup::Setup;
@@ -55,7 +52,7 @@ fn on_engine(narrator: &Narrator, workspace: &Workspace, setup: &Setup) -> Resul
         tools: &setup.tools,
         engine,
     };
-    for project in [SHOP, BLOG] {
+    for project in [SHOP, BLOG, KIOSK] {
         project.ensure_absent(narrator, &stage)?;
     }
     let demo = Demo {
@@ -84,16 +81,14 @@ impl Demo<'_> {
     /// All that is shown; `service` is set as soon as there is something to stop.
     fn play(&self, service: &mut Option<Child>) -> Result<()> {
         self.start_projects()?;
-        let recorder = Recorder::start()?;
-        let status = self.start_service(service, &recorder)?;
+        let status = self.start_service(service)?;
         self.show_map(&status)?;
         self.resolve_names()?;
         let gateway = status["gateway"]
             .as_str()
             .context("`dockline status --json` names no gateway")?;
         self.fetch_pages(gateway)?;
-        recorder.use_gateway(gateway.parse().context("read the gateway's address")?);
-        self.intercept(&status, &recorder)?;
+        self.watch_traffic()?;
         self.remove_project_while_serving()
     }
 
@@ -124,11 +119,11 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn start_service(&self, service: &mut Option<Child>, recorder: &Recorder) -> Result<Value> {
+    fn start_service(&self, service: &mut Option<Child>) -> Result<Value> {
         self.narrator.heading("Starting dockline");
         say(
             "It asks the engine what runs there, and starts a small container, the tunnel, which joins the networks\n\
-             of the watched containers. Port 0 picks free ports; of the interceptor, more below.\n",
+             of the watched containers. Port 0 picks free ports.\n",
         );
         let exports: Vec<String> = self
             .dockline
@@ -137,9 +132,7 @@ impl Demo<'_> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         say(format_args!("  $ export {}", exports.join(" ")));
-        let interceptor = recorder.address().to_string();
-        let flags = ["--interceptor", &interceptor];
-        let running = service.insert(self.dockline.serve(&flags)?);
+        let running = service.insert(self.dockline.serve(&[])?);
         self.dockline.wait_ready(self.narrator.shell(), running)
     }
 
@@ -220,6 +213,8 @@ impl Demo<'_> {
     fn clean_up(&self, service: Option<Child>) -> Result<()> {
         let narrator = &self.narrator.for_cleanup();
         narrator.heading("Cleaning up");
+        // Intercepted containers keep the tunnel.
+        let kiosk = self.remove_project(narrator, KIOSK);
         let stopped = service.map_or(Ok(()), |service| {
             say("  $ kill %1");
             self.dockline.stop(narrator.shell(), service)
@@ -230,7 +225,12 @@ impl Demo<'_> {
         let shop = self.remove_project(narrator, SHOP);
         let blog = self.remove_project(narrator, BLOG);
         let verified = self.verify_nothing_left(narrator);
-        stopped.and(cleaned).and(shop).and(blog).and(verified)
+        kiosk
+            .and(stopped)
+            .and(cleaned)
+            .and(shop)
+            .and(blog)
+            .and(verified)
     }
 
     fn remove_project(&self, narrator: &Narrator, project: Project) -> Result<()> {
@@ -253,7 +253,7 @@ impl Demo<'_> {
         ] {
             let mut command = self.stage.docker(listing);
             found += &narrator.run(command.args(["--quiet", "--filter", &filter]))?;
-            for project in [SHOP, BLOG] {
+            for project in [SHOP, BLOG, KIOSK] {
                 found += &project.list(narrator, &self.stage, listing)?;
             }
         }

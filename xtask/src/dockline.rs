@@ -31,6 +31,8 @@ pub(crate) struct Dockline {
     instance: &'static str,
     endpoint: String,
     log: PathBuf,
+    /// Its certificate authority is not the user's.
+    data: PathBuf,
 }
 
 impl Dockline {
@@ -56,6 +58,7 @@ impl Dockline {
             instance,
             endpoint: endpoint.to_owned(),
             log: folder.join("serve.log"),
+            data: folder.join("data"),
         })
     }
 
@@ -73,6 +76,7 @@ impl Dockline {
         command
             .args(args)
             .envs(self.variables())
+            .env("DOCKLINE_DATA_DIR", &self.data)
             .env_remove("DOCKLINE_CONTEXT");
         command
     }
@@ -121,6 +125,11 @@ impl Dockline {
             bail!("`dockline serve` ended with {ended}{}", self.last_words());
         }
         Ok(())
+    }
+
+    /// What the service has written so far.
+    pub(crate) fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("read {}", self.log.display()))
     }
 
     /// The end of the service's log, as the end of a sentence.

@@ -31,8 +31,14 @@ pub(super) const BLOG: Project = Project {
     number: 242,
 };
 
+/// One that comes up in an intercepted shell.
+pub(super) const KIOSK: Project = Project {
+    name: "kiosk",
+    number: 243,
+};
+
 /// Where projects run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Stage<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) tools: &'a Tools,
@@ -77,14 +83,22 @@ impl Project {
     }
 
     pub(super) fn up(self, narrator: &Narrator, stage: &Stage<'_>) -> Result<()> {
-        self.compose(narrator, stage, &["up", "-d"])
+        self.run(narrator, stage, &["up", "-d"])
     }
 
     pub(super) fn down(self, narrator: &Narrator, stage: &Stage<'_>) -> Result<()> {
-        self.compose(narrator, stage, &["down", "--volumes"])
+        self.run(narrator, stage, &["down", "--volumes"])
     }
 
-    fn compose(self, narrator: &Narrator, stage: &Stage<'_>, args: &[&str]) -> Result<()> {
+    fn run(self, narrator: &Narrator, stage: &Stage<'_>, args: &[&str]) -> Result<()> {
+        let mut command = self.compose(stage, args);
+        let line = self.line(&command);
+        narrator.run_as(&line, &mut command)?;
+        Ok(())
+    }
+
+    /// A compose command for this project.
+    pub(super) fn compose(self, stage: &Stage<'_>, args: &[&str]) -> Command {
         let mut command = stage.tools.compose(stage.engine);
         command
             .current_dir(stage.workspace.root())
@@ -94,14 +108,17 @@ impl Project {
             .env("COMPOSE_PROJECT_NAME", self.name)
             .env("DOCKLINE_FIXTURE", self.number.to_string());
         command.env("DOCKLINE_INSTANCE", INSTANCE);
-        let line = format!(
+        command
+    }
+
+    /// It as one would type it.
+    pub(super) fn line(self, compose: &Command) -> String {
+        format!(
             "COMPOSE_PROJECT_NAME={} DOCKLINE_FIXTURE={} DOCKLINE_INSTANCE={INSTANCE} {}",
             self.name,
             self.number,
-            typed(&command)
-        );
-        narrator.run_as(&line, &mut command)?;
-        Ok(())
+            typed(compose)
+        )
     }
 
     /// The name of a service's container.

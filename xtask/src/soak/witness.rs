@@ -18,7 +18,7 @@ const SETTLING: Duration = Duration::from_secs(5);
 pub(super) fn compare(stage: &Stage<'_>, old: &Dockline) -> Result<Option<String>> {
     let new = stage.dockline(WITNESS)?;
     let same = format!("dockline.instance={INSTANCE}");
-    let mut witness = new.serve(&["--match", &same])?;
+    let mut witness = new.serve(&["--interceptor", "none", "--match", &same])?;
     let ready = new.wait_ready(stage.shell, &mut witness);
     let compared = ready.map(|_| difference(stage, old, &new));
     new.stop(&Shell::for_cleanup(), witness)?;
