@@ -12,7 +12,7 @@ mod accept;
 pub mod authority;
 mod bodies;
 mod exchange;
-pub mod har;
+mod har;
 mod hello;
 mod leaves;
 mod origin;
@@ -27,7 +27,6 @@ mod tunnel;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug};
 
 pub use authority::{Authority, AuthorityError};
+pub use har::Har;
 pub use records::Lines;
 
 use crate::core::caller::Caller;
@@ -95,8 +95,8 @@ pub struct Config {
     pub password: Option<Password>,
     /// Where a line for each request goes.
     pub lines: Lines,
-    /// A file for what passes, as HAR.
-    pub har: Option<PathBuf>,
+    /// Where what passes is archived.
+    pub har: Option<Har>,
 }
 
 /// An interceptor that is bound and not yet running.
@@ -146,8 +146,7 @@ impl BuiltIn {
         stop: CancellationToken,
     ) -> io::Result<()> {
         let served = CancellationToken::new();
-        let (recorder, writer) =
-            records::open(config.lines, config.har.as_deref(), served.clone())?;
+        let (recorder, writer) = records::open(config.lines, config.har, served.clone());
         let shared = Arc::new(Shared {
             leaves: Leaves::new(config.authority).map_err(io::Error::other)?,
             trust,

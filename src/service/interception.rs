@@ -15,7 +15,7 @@ use crate::core::map::NetworkMap;
 use crate::core::route::OwnAddresses;
 use crate::doorway::{Doorway, Wish, doorway};
 use crate::gateway::{Interceptor, Password};
-use crate::interceptor::{self, Authority, BuiltIn};
+use crate::interceptor::{self, Authority, BuiltIn, Har};
 use crate::link::Arrival;
 
 type Map = watch::Receiver<Arc<NetworkMap>>;
@@ -34,6 +34,7 @@ pub(super) struct Own {
     config: config::BuiltIn,
     authority: Authority,
     listener: BuiltIn,
+    har: Option<Har>,
 }
 
 impl Bound {
@@ -43,8 +44,10 @@ impl Bound {
             Interception::External(interceptor) => Self::External(interceptor.clone()),
             Interception::BuiltIn(config) => {
                 let listener = BuiltIn::bind(config.address).await;
+                let har = config.har.as_deref().map(Har::create).transpose();
                 Self::BuiltIn(Box::new(Own {
                     config: config.clone(),
+                    har: har.context("use --har")?,
                     authority: Authority::open(&config.authority)?,
                     listener: listener.with_context(|| format!("listen on {}", config.address))?,
                 }))
@@ -163,7 +166,7 @@ impl Own {
             map: map.clone(),
             password,
             lines: self.config.lines,
-            har: self.config.har,
+            har: self.har,
         };
         Running {
             listener: self.listener,

@@ -1,7 +1,6 @@
 //! Writes down what the recorder was told.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,13 +20,12 @@ const QUEUE: usize = 1_024;
 /// For whoever reads the lines to take the last ones.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// Both ends of the queue; `served`: that nothing more comes. Fails if the HAR file cannot be made.
+/// Both ends of the queue; `served`: that nothing more comes.
 pub(in crate::interceptor) fn open(
     lines: Lines,
-    har: Option<&Path>,
+    har: Option<Har>,
     served: CancellationToken,
-) -> io::Result<(Recorder, Writer)> {
-    let har = har.map(Har::create).transpose()?;
+) -> (Recorder, Writer) {
     // From exchanges to the writer.
     let (records_tx, records_rx) = mpsc::channel(QUEUE);
     let lost = Arc::new(AtomicU64::new(0));
@@ -43,7 +41,7 @@ pub(in crate::interceptor) fn open(
         har,
         served,
     };
-    Ok((recorder, writer))
+    (recorder, writer)
 }
 
 /// See the module.

@@ -29,7 +29,7 @@ use crate::core::resolve::Scope;
 use crate::core::sample;
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
 use crate::interceptor::trust::Trust;
-use crate::interceptor::{Authority, BuiltIn, Config, Lines};
+use crate::interceptor::{Authority, BuiltIn, Config, Har, Lines};
 
 /// Whatever takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -109,7 +109,7 @@ impl Rig {
             map: watch::channel(Arc::new(map)).1,
             password: None,
             lines: Lines::None,
-            har: Some(har.clone()),
+            har: Some(Har::create(&har).unwrap()),
         };
         let stop = CancellationToken::new();
         let (callers, arrivals) = mpsc::channel(1);

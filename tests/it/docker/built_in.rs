@@ -19,8 +19,11 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let lines = File::create(folder.path().join("lines")).unwrap();
         let har = folder.path().join("seen.har");
-        let mut served = dockline(lab, folder.path(), &["serve", "--har"]);
-        served.arg(har).stdout(lines).stderr(Stdio::null());
+        let mut served = dockline(lab, folder.path(), &["serve"]);
+        served
+            .env("DOCKLINE_HAR", har)
+            .stdout(lines)
+            .stderr(Stdio::null());
         Self {
             child: served.spawn().unwrap(),
             folder,
