@@ -14,6 +14,7 @@
 //! The gateway changes nothing of what passes but what concerns one connection of HTTP, and looks into nothing.
 
 mod accept;
+mod callers;
 mod connections;
 mod deadlines;
 mod dial;
@@ -38,10 +39,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug};
 
+pub use callers::Callers;
 pub use connections::{Connection, Connections};
 pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
-pub use interceptor::{Callers, Interceptor, InterceptorError};
+pub use interceptor::{Interceptor, InterceptorError};
 
 pub use crate::proxy::Password;
 

@@ -6,7 +6,6 @@ mod wires;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +22,7 @@ use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
 use supervise::{Part, Parts};
-use wires::{Wires, ask_servers, through_tunnel};
+use wires::{Wires, ask_servers, through_tunnel, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -131,7 +130,7 @@ impl Service {
         let sources = Sources {
             interceptor: interception.report(),
             ca: ca_file,
-            callers: Arc::new(move |address| callers.scope(address)),
+            callers: whose(callers),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
         let link = wires.link(owner.clone(), config.internal_egress);

@@ -11,7 +11,6 @@ its client. The gateway keeps that header to itself. Flows are commented with th
 import asyncio
 import json
 import logging
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -30,7 +29,8 @@ def ask(path, **query):
     try:
         with opener.open(url, timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)
-    except (OSError, ValueError, urllib.error.HTTPError):
+    except (OSError, ValueError) as error:
+        logging.debug("dockline does not say %s: %s", url, error)
         return None
 
 
@@ -53,14 +53,14 @@ class Dockline:
             return
         status = ask("/v1/status")
         if status is None:
-            logging.warning("dockline does not answer at %s: set dockline_api, or start it first", ctx.options.dockline_api)
+            logging.debug("dockline does not answer at %s: set dockline_api, or start it first", ctx.options.dockline_api)
             return
         ctx.options.update(mode=["upstream:http://" + status["gateway"]])
 
-    async def client_connected(self, client):
-        caller = await asyncio.to_thread(ask, "/v1/who", client=address(client))
-        if caller is not None:
-            self.callers[client.id] = caller
+    def client_connected(self, client):
+        # Its first request waits for the answer.
+        asking = asyncio.to_thread(ask, "/v1/who", client=address(client))
+        self.callers[client.id] = asyncio.ensure_future(asking)
 
     def client_disconnected(self, client):
         self.callers.pop(client.id, None)
@@ -68,11 +68,12 @@ class Dockline:
     def http_connect_upstream(self, flow: http.HTTPFlow):
         flow.request.headers[HEADER] = address(flow.client_conn)
 
-    def requestheaders(self, flow: http.HTTPFlow):
+    async def requestheaders(self, flow: http.HTTPFlow):
         # Inside TLS the gateway would not see it, and the origin would.
         if flow.request.scheme == "http":
             flow.request.headers[HEADER] = address(flow.client_conn)
-        caller = self.callers.get(flow.client_conn.id)
+        asking = self.callers.get(flow.client_conn.id)
+        caller = await asyncio.shield(asking) if asking else None
         if caller is None:
             return
         flow.comment = caller["name"]

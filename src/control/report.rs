@@ -82,7 +82,8 @@ pub struct InterceptorSource {
 }
 
 /// Whose connection the interceptor has from an address.
-pub type Callers = Arc<dyn Fn(SocketAddr) -> Option<Scope> + Send + Sync>;
+pub type Callers =
+    Arc<dyn Fn(SocketAddr) -> Pin<Box<dyn Future<Output = Option<Scope>> + Send>> + Send + Sync>;
 
 /// All that reports are made from.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use dashmap::DashMap;
 
-use super::interceptor::Called;
+use super::callers::Called;
 use crate::core::route::Destination;
 
 /// A connection that the gateway holds open.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use dashmap::DashSet;
 use tracing::{debug, warn};
 
-use super::interceptor::Callers;
+use super::callers::Callers;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 

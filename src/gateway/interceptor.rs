@@ -6,14 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::dial::leads_back;
-use crate::core::resolve::Scope;
 use crate::core::route::{Destination, Host, OwnAddresses};
 use crate::proxy::socket;
 
@@ -170,41 +168,6 @@ impl Interceptor {
     }
 }
 
-/// Our connections to the interceptor, by the address from which it sees them, with whose they are.
-#[derive(Clone, Debug, Default)]
-pub struct Callers(Arc<DashMap<SocketAddr, Scope>>);
-
-impl Callers {
-    /// Whose connection it is.
-    pub fn scope(&self, address: SocketAddr) -> Option<Scope> {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        self.0.get(&address).map(|scope| scope.value().clone())
-    }
-
-    /// Enters a connection.
-    pub(super) fn enter(&self, stream: &TcpStream, scope: Scope) -> io::Result<Called> {
-        let address = stream.local_addr()?;
-        self.0.insert(address, scope);
-        Ok(Called {
-            callers: self.clone(),
-            address,
-        })
-    }
-}
-
-/// Keeps a connection entered for as long as it is held.
-#[derive(Debug)]
-pub(super) struct Called {
-    callers: Callers,
-    address: SocketAddr,
-}
-
-impl Drop for Called {
-    fn drop(&mut self) {
-        self.callers.0.remove(&self.address);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
@@ -261,21 +224,5 @@ mod tests {
         assert!(interceptor.reach().await.is_some());
         assert_eq!(*reachable.borrow(), Some(true));
         drop(listener);
-    }
-
-    #[tokio::test]
-    async fn a_connection_is_known_by_its_address_as_long_as_it_is_held() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stream = TcpStream::connect(address).await.unwrap();
-        let callers = Callers::default();
-        let scope = Scope::Container("web".into());
-        let called = callers.enter(&stream, scope.clone()).unwrap();
-        let seen = stream.local_addr().unwrap();
-        assert_eq!(callers.scope(seen), Some(scope.clone()));
-        let mapped = format!("[::ffff:127.0.0.1]:{}", seen.port());
-        assert_eq!(callers.scope(mapped.parse().unwrap()), Some(scope));
-        drop(called);
-        assert_eq!(callers.scope(seen), None);
     }
 }

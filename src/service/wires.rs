@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api_proxy;
 use crate::config::Config;
-use crate::control::report::{Beyond, Forward};
+use crate::control::report::{Beyond, Callers, Forward};
 use crate::control::{Addresses, Sources};
 use crate::core::engine_state::EngineState;
 use crate::core::link_state::LinkState;
@@ -102,7 +102,7 @@ impl Wires {
             interceptor: None,
             ca: None,
             protected: config.gateway_password.is_some(),
-            callers: Arc::new(|_| None),
+            callers: whose(gateway::Callers::default()),
             forward: forward(forwarder.clone()),
             addresses: addresses.clone(),
         }
@@ -128,6 +128,14 @@ fn forward(forwarder: Forwarder) -> Forward {
                 Beyond::Address(address) => forwarder.reverse(address, &resolvers).await,
             }
         })
+    })
+}
+
+/// From control to the gateway: whose connection an interceptor sees.
+pub(super) fn whose(callers: gateway::Callers) -> Callers {
+    Arc::new(move |address| {
+        let callers = callers.clone();
+        Box::pin(async move { callers.settled(address).await })
     })
 }
 

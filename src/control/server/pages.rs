@@ -25,7 +25,7 @@ pub(super) async fn who(
     Query(query): Query<WhoQuery>,
 ) -> Result<Json<shape::WhoReport>, Failure> {
     let sources = &served.sources;
-    let scope = (sources.callers)(query.client).ok_or_else(|| {
+    let scope = (sources.callers)(query.client).await.ok_or_else(|| {
         problem(
             StatusCode::NOT_FOUND,
             format!("no container was handed on from {}", query.client),
