@@ -119,6 +119,9 @@ fn interceptor(status: &Status) -> String {
     let link = &status.tunnel.link;
     let to = match &status.interceptor {
         None => "no interceptor: what containers send by the entry goes on as it came".to_owned(),
+        Some(interceptor) if interceptor.kind == "builtin" => {
+            format!("built in · {}", interceptor.address)
+        }
         Some(interceptor) if interceptor.reachable => interceptor.address.clone(),
         Some(interceptor) => format!("{} does not answer", interceptor.address),
     };

@@ -61,8 +61,9 @@ impl Demo<'_> {
     fn lines(&self, expected: &[&str]) -> Result<Vec<String>> {
         let give_up = Instant::now() + LINES_LIMIT;
         loop {
-            let log = self.dockline.log()?.replace("-1 ", "_1 ");
-            let find = |words: &&str| log.lines().find(|line| line.contains(*words));
+            let log = self.dockline.log()?;
+            let says = |line: &str, words: &str| line.replace("-1 ", "_1 ").contains(words);
+            let find = |words: &&str| log.lines().find(|line| says(line, words));
             let found: Vec<_> = expected.iter().filter_map(find).collect();
             if found.len() == expected.len() {
                 return Ok(found.into_iter().map(str::to_owned).collect());
