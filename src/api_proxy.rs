@@ -24,11 +24,12 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,10 +37,12 @@ use tokio_util::task::TaskTracker;
 pub use listen::ApiProxy;
 
 use crate::core::id::Instance;
+use crate::core::inject::Authority;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
+use crate::core::trust::Origin;
 use crate::core::tunnel_state::TunnelState;
-use crate::docker::{Client, Endpoint};
+use crate::docker::{Client, Endpoint, Error};
 
 /// Where engines listen on machines of their own.
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
@@ -58,6 +61,31 @@ pub struct View {
     pub leases: watch::Sender<Leases>,
     /// For questions of its own to the engine.
     pub client: Client,
+    /// To whoever keeps what containers trust.
+    pub authorities: Authorities,
+}
+
+type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, Error>> + Send>>;
+
+/// Sees to it that the engine has the files for containers of an image, and says where. Nothing if there is nobody to trust.
+#[derive(Clone)]
+pub struct Authorities(Arc<dyn Fn(Origin) -> Prepared + Send + Sync>);
+
+impl Authorities {
+    /// Lets `prepare` do it.
+    pub fn new(prepare: impl Fn(Origin) -> Prepared + Send + Sync + 'static) -> Self {
+        Self(Arc::new(prepare))
+    }
+
+    async fn prepare(&self, origin: Origin) -> Result<Option<Authority>, Error> {
+        (self.0)(origin).await
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorities")
+    }
 }
 
 /// How it behaves.
@@ -67,8 +95,6 @@ pub struct Config {
     pub instance: Instance,
     /// The engine.
     pub endpoint: Endpoint,
-    /// The certificates that injected containers are given, in PEM.
-    pub ca: Option<Bytes>,
     /// Whether containers that were created elsewhere may be started.
     pub foreign_allowed: bool,
     /// Whether requests of containers to themselves are intercepted.
@@ -84,7 +110,7 @@ struct Shared {
     map: watch::Receiver<Arc<NetworkMap>>,
     tunnel: watch::Receiver<TunnelState>,
     leases: watch::Sender<Leases>,
-    files: calls::Files,
+    authorities: Authorities,
     foreign_allowed: bool,
     intercept_loopback: bool,
     /// Its own socket.
@@ -128,15 +154,6 @@ impl Shared {
         let known = tokio::time::timeout(TUNNEL, known).await;
         let here = known.is_ok_and(|state| state.is_ok_and(|state| state.engine_is_here));
         path.to_str().filter(|_| here).unwrap_or(ENGINE_SOCKET)
-    }
-
-    /// An image of ours, for a container that is never started.
-    async fn tunnel_image(&self) -> String {
-        let mut tunnel = self.tunnel.clone();
-        let known = tokio::time::timeout(TUNNEL, tunnel.wait_for(|state| state.image.is_some()));
-        let state = known.await;
-        let image = state.ok().and_then(|state| state.ok()?.image.clone());
-        image.unwrap_or_default()
     }
 }
 

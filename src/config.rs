@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use crate::core::host_pattern::HostPattern;
 use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
@@ -45,6 +46,8 @@ pub struct Config {
     pub intercept_loopback: bool,
     /// Who gets what containers send by the tunnel's entry.
     pub interception: Interception,
+    /// Hosts that it never hears of.
+    pub pass_through: Vec<HostPattern>,
     /// Whether containers on internal networks alone may get out by the entry.
     pub internal_egress: bool,
     /// Where the control API listens over TCP.

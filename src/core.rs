@@ -5,7 +5,8 @@
 //!
 //! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
-//! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`].
+//! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`];
+//! [`trust`] is what containers are given to verify with.
 //! [`wire`] is what is said on the link.
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -13,6 +14,7 @@ pub mod api;
 pub mod caller;
 pub mod engine_state;
 pub mod hand_on;
+pub mod host_pattern;
 pub mod hosts_file;
 pub mod id;
 pub mod inject;
@@ -29,6 +31,7 @@ pub mod route;
 pub(crate) mod sample;
 pub mod shared_map;
 pub mod tracker;
+pub mod trust;
 pub mod tunnel_state;
 pub mod who;
 pub mod wire;

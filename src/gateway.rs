@@ -20,6 +20,7 @@ mod deadlines;
 mod dial;
 mod door;
 mod error;
+mod exceptions;
 mod hint;
 mod http;
 mod interceptor;
@@ -48,6 +49,7 @@ pub use interceptor::{Interceptor, InterceptorError};
 pub use crate::proxy::Password;
 
 use crate::core::caller::Caller;
+use crate::core::hand_on::Interception;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
@@ -55,6 +57,7 @@ use crate::core::tunnel_state::TunnelState;
 use crate::doorway::Wish;
 use accept::{accept, receive};
 use dial::{Dialler, Outside, Resolver};
+use exceptions::Exceptions;
 use hint::Hints;
 
 /// What the gateway reads. Each connection looks at it once for its route, and waits on it for the tunnel.
@@ -87,6 +90,8 @@ pub struct Config {
     pub ask_servers: AskServers,
     /// Who gets what the entry's callers send, before it comes here.
     pub interceptor: Option<Interceptor>,
+    /// What of that it gets.
+    pub interception: Interception,
     /// Whether containers on internal networks may get out.
     pub internal_egress: bool,
     /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files. As many callers of
@@ -104,6 +109,7 @@ impl Default for Config {
             own: OwnAddresses::new(),
             ask_servers: AskServers::default(),
             interceptor: None,
+            interception: Interception::default(),
             internal_egress: false,
             // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
             capacity: 8_192,
@@ -181,6 +187,7 @@ impl Gateway {
                 outside: Outside::default(),
             },
             interceptor: config.interceptor,
+            exceptions: Exceptions::new(config.interception),
             password: config.password,
             hints: Hints::of(self.callers),
             deadlines: config.deadlines,
@@ -221,6 +228,7 @@ impl Gateway {
 struct Shared {
     dialler: Dialler,
     interceptor: Option<Interceptor>,
+    exceptions: Exceptions,
     password: Option<Password>,
     hints: Hints,
     deadlines: Deadlines,

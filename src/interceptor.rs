@@ -42,8 +42,10 @@ pub use har::Har;
 pub use records::Lines;
 
 use crate::core::caller::Caller;
+use crate::core::hand_on::{Exception, Interception, exception};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
+use crate::core::route::Destination;
 use crate::core::who::{Who, who};
 use crate::doorway::Doorway;
 use crate::proxy::Password;
@@ -91,6 +93,8 @@ pub struct Config {
     pub door: Doorway,
     /// From the watcher.
     pub map: watch::Receiver<Arc<NetworkMap>>,
+    /// What is opened of what callers send, and what is not.
+    pub interception: Interception,
     /// What clients on this host must know.
     pub password: Option<Password>,
     /// Where a line for each request goes.
@@ -152,6 +156,7 @@ impl BuiltIn {
             trust,
             door: config.door,
             map: config.map,
+            interception: config.interception,
             password: config.password,
             recorder,
             distrust: Distrust::default(),
@@ -193,6 +198,7 @@ struct Shared {
     trust: Trust,
     door: Doorway,
     map: watch::Receiver<Arc<NetworkMap>>,
+    interception: Interception,
     password: Option<Password>,
     recorder: Recorder,
     distrust: Distrust,
@@ -237,6 +243,16 @@ impl Client {
     /// Whether it is a client on this host, and not a caller of the entry.
     fn is_local(&self) -> bool {
         self.caller.scope == Scope::Merged
+    }
+
+    /// Why a wish of the client's passes unopened, if it does. Whom a client on this host trusts is its own business.
+    fn exception(&self, destination: &Destination, plain_http: bool) -> Option<Exception> {
+        let Shared {
+            map, interception, ..
+        } = &*self.shared;
+        let scope = &self.caller.scope;
+        let found = exception(&map.borrow(), scope, destination, plain_http, interception);
+        found.filter(|found| *found != Exception::Unknown || !self.is_local())
     }
 }
 

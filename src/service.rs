@@ -9,20 +9,24 @@ use std::path::Path;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::api_proxy::{self, ApiProxy};
 use crate::config::Config;
 use crate::control::{Addresses, Control, Sources};
+use crate::core::hand_on::Interception;
 use crate::core::tracker::Tracker;
+use crate::core::trust::Ca;
 use crate::dns::{Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
 use crate::runtime_dir::{self, Lock};
+use crate::trust::Trust;
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
 use supervise::{Part, Parts};
-use wires::{Wires, ask_servers, through_tunnel, whose};
+use wires::{Wires, ask_servers, authorities, through_tunnel, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -110,6 +114,13 @@ impl Service {
         } = self;
         let wires = Wires::new();
         let (ca, ca_file) = interception.ca(&config);
+        let ca = ca.map(Ca::new);
+        if ca.is_none() && interception.is_external() {
+            warn!(
+                "without --ca containers are not told to trust the interceptor: HTTPS of those that do not will fail"
+            );
+        }
+        let ca_sha256 = ca.as_ref().map(|ca| ca.sha256().to_owned());
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
         let forwarder = Forwarder::new(
@@ -118,11 +129,16 @@ impl Service {
             through_tunnel(view.clone()),
         );
         let dns_view = wires.dns(addresses.own(), config.internal_egress);
-        let api_view = wires.api(client.clone());
+        let trust = Trust::new(
+            config.selector.instance.clone(),
+            ca,
+            client.clone(),
+            wires.tunnel.1.clone(),
+        );
+        let api_view = wires.api(client.clone(), authorities(trust));
         let api_config = api_proxy::Config {
             instance: config.selector.instance.clone(),
             endpoint: config.endpoint.clone(),
-            ca,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
         };
@@ -130,19 +146,29 @@ impl Service {
         let sources = Sources {
             interceptor: interception.report(),
             ca: ca_file,
+            ca_sha256: ca_sha256.clone(),
             callers: whose(callers),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
         let link = wires.link(owner.clone(), config.internal_egress);
         let password = config.gateway_password;
-        let (share, intercepting) =
-            interception.share(&wires.map.1, wires.arrivals.1, password.clone());
+        let exceptions = Interception {
+            ca: ca_sha256,
+            pass_through: config.pass_through,
+        };
+        let (share, intercepting) = interception.share(
+            &wires.map.1,
+            wires.arrivals.1,
+            password.clone(),
+            exceptions.clone(),
+        );
         let gateway_config = gateway::Config {
             password,
             upstream: config.upstream,
             own: addresses.own(),
             ask_servers: ask_servers(forwarder.clone()),
             interceptor: share.interceptor,
+            interception: exceptions,
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };

@@ -3,7 +3,6 @@
 //! What cannot be found out is not held against the client: its call passes, and the log says why.
 
 mod create;
-mod files;
 mod network;
 mod start;
 
@@ -16,8 +15,6 @@ use super::leases::Held;
 use crate::core::api::{ApiCall, parameter};
 use crate::core::rewrite::list::{Shown, hashes_in};
 use crate::core::rewrite::network::inspect;
-
-pub(super) use files::Files;
 
 /// How a call goes on.
 pub(super) struct Forward {

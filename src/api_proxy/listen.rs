@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::calls::Files;
 use super::{Config, Shared, View, conversation};
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
@@ -66,7 +65,7 @@ impl ApiProxy {
             map: view.map,
             tunnel: view.tunnel,
             leases: view.leases,
-            files: Files::new(config.ca),
+            authorities: view.authorities,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
             socket: self.socket.clone(),

@@ -103,6 +103,7 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
         interception,
+        pass_through: flags.pass_through,
         internal_egress: flags.internal_egress,
         tunnel_image: flags.tunnel_image,
         runtime_dir: places.into_iter().next().unwrap_or_default(),

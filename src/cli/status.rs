@@ -99,9 +99,25 @@ fn describe(status: &Status) -> String {
         .collect();
     let table = containers(status);
     let notes: Vec<_> = status.ambiguous.iter().map(ambiguous).collect();
-    let blocks = [lines.join("\n"), table, notes.join("\n")];
+    let distrust = distrust(status).unwrap_or_default();
+    let blocks = [lines.join("\n"), table, notes.join("\n"), distrust];
     let blocks: Vec<_> = blocks.into_iter().filter(|b| !b.is_empty()).collect();
     blocks.join("\n\n")
+}
+
+/// Whose HTTPS is not intercepted.
+fn distrust(status: &Status) -> Option<String> {
+    status.interceptor.as_ref()?;
+    status.ca_sha256.as_ref()?;
+    let not_current = status.containers.iter().filter(|c| !c.ca_current);
+    let names: Vec<_> = not_current.map(|c| c.name.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "HTTPS passes un-intercepted of {}: create them anew in an intercepted shell, so that they trust the CA",
+        names.join(", ")
+    ))
 }
 
 /// What is behind a mark in the table.
@@ -190,6 +206,7 @@ fn containers(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::report::shape::Interceptor;
 
     #[test]
     fn ambiguous_names_are_marked_and_explained() {
@@ -206,12 +223,23 @@ mod tests {
                 "networks": [{ "id": "n", "name": "shop", "addresses": ["10.0.0.2"], "names": ["api", "api2"] }],
             }],
         });
-        let text = describe(&serde_json::from_value(status).unwrap());
+        let mut status: Status = serde_json::from_value(status).unwrap();
+        let text = describe(&status);
         assert!(text.contains("10.0.0.2   api* api2"), "{text}");
         let last = text.lines().last().unwrap();
         assert_eq!(
             last,
             "* api means different containers on blog, shop: say api.NETWORK, such as api.blog, or --from CONTAINER"
         );
+        status.ca_sha256 = Some("abc".to_owned());
+        status.interceptor = Some(Interceptor {
+            kind: "external".to_owned(),
+            address: "127.0.0.1:8080".to_owned(),
+            reachable: true,
+        });
+        let distrust = "HTTPS passes un-intercepted of one:";
+        assert!(describe(&status).contains(distrust));
+        status.containers[0].ca_current = true;
+        assert!(!describe(&status).contains(distrust));
     }
 }

@@ -19,6 +19,7 @@ use self::shape::{
     Status, Tunnel, TunnelNetwork,
 };
 use crate::core::engine_state::EngineState;
+use crate::core::hand_on::trusts;
 use crate::core::id::Instance;
 use crate::core::inventory::{Container, Known};
 use crate::core::label;
@@ -110,6 +111,8 @@ pub struct Sources {
     pub interceptor: Option<InterceptorSource>,
     /// The file with the authority that containers are to trust.
     pub ca: Option<PathBuf>,
+    /// The SHA-256 of that authority, if it is known.
+    pub ca_sha256: Option<String>,
     /// Whether the gateway wants a password.
     pub protected: bool,
     /// From the gateway: whose connection the interceptor has from that address.
@@ -142,11 +145,13 @@ impl Sources {
             interceptor: self.interceptor(),
             gateway_protected: self.protected,
             ca: self.ca.as_ref().map(|path| path.display().to_string()),
+            ca_sha256: self.ca_sha256.clone(),
             intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),
-            containers: by_name(map.watched_containers().map(|k| container(&map, k)), |c| {
-                &c.name
-            }),
+            containers: by_name(
+                map.watched_containers().map(|k| self.container(&map, k)),
+                |c| &c.name,
+            ),
             ambiguous: ambiguous(&map),
             map: MapReport {
                 generation: map.generation(),
@@ -170,6 +175,25 @@ impl Sources {
             address: source.address.clone(),
             reachable: source.reachable.borrow().unwrap_or_default(),
         })
+    }
+
+    fn container(&self, map: &NetworkMap, known: &Known) -> ContainerReport {
+        let container = &known.container;
+        // Who shares another's network namespace is where that one is.
+        let owner = map
+            .network_owner(&container.id)
+            .map_or(container, |k| &k.container);
+        ContainerReport {
+            id: container.id.to_string(),
+            name: container.name.clone(),
+            running: container.state.is_up(),
+            injected: container.labels.contains_key(label::UNDO),
+            ca_current: self
+                .ca_sha256
+                .as_deref()
+                .is_some_and(|ca| trusts(&container.labels, ca)),
+            networks: endpoints(map, owner),
+        }
     }
 
     /// As containers write it.
@@ -240,22 +264,6 @@ fn ambiguous(map: &NetworkMap) -> Vec<AmbiguousName> {
             .collect(),
     };
     resolve::ambiguous(map).into_iter().map(report).collect()
-}
-
-fn container(map: &NetworkMap, known: &Known) -> ContainerReport {
-    let container = &known.container;
-    // Who shares another's network namespace is where that one is.
-    let owner = map
-        .network_owner(&container.id)
-        .map_or(container, |k| &k.container);
-    ContainerReport {
-        id: container.id.to_string(),
-        name: container.name.clone(),
-        running: container.state.is_up(),
-        injected: container.labels.contains_key(label::UNDO),
-        ca_current: false,
-        networks: endpoints(map, owner),
-    }
 }
 
 fn endpoints(map: &NetworkMap, owner: &Container) -> Vec<EndpointReport> {

@@ -4,7 +4,11 @@
 //! elsewhere than the caller's own view does, it is told the address instead; what is said of the host inside the request,
 //! and in TLS, stays.
 
+mod exceptions;
+
 use std::net::SocketAddr;
+
+pub use exceptions::{Exception, Interception, exception, trusts};
 
 use super::map::NetworkMap;
 use super::resolve::Scope;

@@ -7,6 +7,7 @@ mod reach;
 mod tests;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 pub use own_proxy::OwnProxy;
@@ -156,8 +157,10 @@ impl Entry {
 pub struct Authority {
     /// SHA-256 of its certificates, in hexadecimal digits.
     pub sha256: String,
-    /// The volume that has them.
+    /// The volume that has them, with all else that is trusted.
     pub volume: String,
+    /// Files that the container's variables name, of which the volume has all certificates.
+    pub included: BTreeSet<String>,
 }
 
 /// What every injected container gets.
@@ -169,6 +172,8 @@ pub struct Injection {
     pub entry: Entry,
     /// What it is to trust, besides what it trusts.
     pub authority: Option<Authority>,
+    /// Hosts that its user wants not to be intercepted, separated by commas.
+    pub no_proxy: String,
     /// Whether requests to its own loopback are intercepted as well.
     pub intercept_loopback: bool,
 }

@@ -10,6 +10,8 @@ pub const INSTANCE: &str = "dockline.instance";
 pub const ROLE: &str = "dockline.role";
 /// The user's own: `false` leaves a container alone.
 pub const ENABLE: &str = "dockline.enable";
+/// The user's own: hosts, separated by commas, that are not intercepted.
+pub const NO_PROXY: &str = "dockline.no-proxy";
 /// On injected containers: what injection replaced.
 pub const UNDO: &str = "dockline.undo";
 /// On injected containers: the SHA-256 of the authority that they trust.

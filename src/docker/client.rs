@@ -7,6 +7,7 @@ mod files;
 mod images;
 mod labelled;
 mod networks;
+mod probe;
 mod services;
 mod starting;
 mod volumes;
@@ -22,7 +23,7 @@ use futures_util::{Stream, StreamExt};
 pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
 pub use labelled::Labelled;
 pub use networks::NetworkSpec;
-pub use starting::{Startable, WantedNetwork};
+pub use starting::{Image, Startable, WantedNetwork};
 
 use super::{Endpoint, Error, convert};
 use crate::core::engine_state::EngineInfo;

@@ -55,13 +55,18 @@ impl Conversation {
     /// Sends a request to `target`, and answers what comes of it.
     pub(super) async fn pass(&self, target: Target, request: Request<Incoming>) -> Response<Body> {
         let version = request.version();
-        let open = self.client.shared.recorder.begin(Begin {
-            who: &self.client.who,
-            method: request.method().clone(),
-            url: url(&target, &request),
-            version,
-            headers: request.headers(),
-        });
+        let recorder = &self.client.shared.recorder;
+        let plain_http = target.tls.is_none();
+        let open = match self.client.exception(&target.destination, plain_http) {
+            Some(_) if plain_http => recorder.silent(),
+            _ => recorder.begin(Begin {
+                who: &self.client.who,
+                method: request.method().clone(),
+                url: url(&target, &request),
+                version,
+                headers: request.headers(),
+            }),
+        };
         let exchanged = self.exchange(&target, request, &open).await;
         exchanged.unwrap_or_else(|refusal| {
             open.answered(refusal.status, version, &HeaderMap::new());

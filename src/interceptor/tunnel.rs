@@ -22,12 +22,14 @@ use super::prefixed::Prefixed;
 use super::records::Begin;
 use super::refusal::Refusal;
 use super::{Client, DEADLINES, proxy};
+use crate::core::hand_on::Exception;
 use crate::core::route::{Destination, Host};
 use crate::doorway::Opened;
 use crate::relay::{End, relay};
 
 /// What HTTP/1.1 is called in TLS (RFC 7301, section 6).
 const HTTP1: &[u8] = b"http/1.1";
+const NOT_TLS: &str = "not TLS, passed on as it is";
 /// How many clients that do not trust us are remembered, so that each is told of once.
 const REMEMBERED: usize = 1_024;
 
@@ -72,23 +74,27 @@ impl Client {
 impl Tunnel {
     /// Serves the client to the end, beginning with what was read of it before.
     pub(super) async fn run(self, mut stream: TcpStream, early: Bytes) {
+        let exception = self.client.exception(&self.destination, false);
+        if exception == Some(Exception::Host) {
+            return self.pass_on(stream, early, None).await;
+        }
         let begins = timeout(DEADLINES.first_byte, self.begins_tls(&stream, &early)).await;
         if !matches!(begins, Ok(Ok(true))) {
-            return self
-                .pass_on(stream, early, "not TLS, passed on as it is")
-                .await;
+            return self.pass_on(stream, early, Some(NOT_TLS)).await;
         }
         let hello = timeout(DEADLINES.handshake, hello::read(&mut stream, early)).await;
         match hello {
-            Ok(Ok(hello)) if speaks_http(&hello) => self.intercept(stream, hello).await,
-            Ok(Ok(hello)) => {
+            Ok(Ok(hello)) if !speaks_http(&hello) => {
                 let remark = "TLS, but not for HTTP, passed on as it is";
-                self.pass_on(stream, hello.read, remark).await;
+                self.pass_on(stream, hello.read, Some(remark)).await;
             }
-            Ok(Err(read)) => {
-                self.pass_on(stream, read, "not TLS, passed on as it is")
-                    .await;
+            Ok(Ok(hello)) if exception.is_some() => {
+                distrusted(&self.client);
+                let remark = "dockline's CA is not trusted there, passed on as it is";
+                self.pass_on(stream, hello.read, Some(remark)).await;
             }
+            Ok(Ok(hello)) => self.intercept(stream, hello).await,
+            Ok(Err(read)) => self.pass_on(stream, read, Some(NOT_TLS)).await,
             Err(_) => debug!("a client did not finish its TLS hello"),
         }
     }
@@ -108,14 +114,17 @@ impl Tunnel {
         }
     }
 
-    async fn pass_on(self, stream: TcpStream, early: Bytes, remark: &str) {
+    /// With a remark it is written down.
+    async fn pass_on(self, stream: TcpStream, early: Bytes, remark: Option<&str>) {
         let Opened {
             stream: far,
             early: spoken,
             lease,
         } = self.opened;
-        self.client
-            .connected(&self.destination, hyper::StatusCode::OK, remark);
+        if let Some(remark) = remark {
+            self.client
+                .connected(&self.destination, hyper::StatusCode::OK, remark);
+        }
         let near = End { stream, early };
         let far = End {
             stream: far,
@@ -250,6 +259,17 @@ async fn accept(
             debug!(name, "a client's TLS handshake took too long");
             None
         }
+    }
+}
+
+/// Says who was never told to trust us, and what to do; once.
+fn distrusted(client: &Client) {
+    let who = client.who.name.as_str();
+    if client.shared.distrust.is_news(who, "") {
+        warn!(
+            from = who,
+            "TLS passes unopened: nobody told that container to trust dockline's CA; create it anew in an intercepted shell"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Interception};
 use crate::control::report::InterceptorSource;
+use crate::core::hand_on;
 use crate::core::map::NetworkMap;
 use crate::core::route::OwnAddresses;
 use crate::doorway::{Doorway, Wish, doorway};
@@ -73,6 +74,11 @@ impl Bound {
         Ok(())
     }
 
+    /// Whether it is another program.
+    pub(super) fn is_external(&self) -> bool {
+        matches!(self, Self::External(_))
+    }
+
     /// The authority that containers are to trust, and its file.
     pub(super) fn ca(&self, config: &Config) -> (Option<Bytes>, Option<PathBuf>) {
         match self {
@@ -110,6 +116,7 @@ impl Bound {
         map: &Map,
         arrivals: mpsc::Receiver<Arrival>,
         password: Option<Password>,
+        exceptions: hand_on::Interception,
     ) -> (Share, Option<Running>) {
         let (door, wishes) = doorway();
         match self {
@@ -121,7 +128,10 @@ impl Bound {
                     arrivals: none,
                     wishes,
                 };
-                (share, Some(own.running(map, door, arrivals, password)))
+                (
+                    share,
+                    Some(own.running(map, door, arrivals, password, exceptions)),
+                )
             }
             Self::None | Self::External(_) => {
                 let share = Share {
@@ -159,11 +169,13 @@ impl Own {
         door: Doorway,
         arrivals: mpsc::Receiver<Arrival>,
         password: Option<Password>,
+        interception: hand_on::Interception,
     ) -> Running {
         let config = interceptor::Config {
             authority: self.authority,
             door,
             map: map.clone(),
+            interception,
             password,
             lines: self.config.lines,
             har: self.har,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::api_proxy;
+use crate::api_proxy::{self, Authorities};
 use crate::config::Config;
 use crate::control::report::{Beyond, Callers, Forward};
 use crate::control::{Addresses, Sources};
@@ -19,6 +19,7 @@ use crate::dns::{self, Forwarder};
 use crate::docker::Client;
 use crate::gateway;
 use crate::link::{Arrival, Link};
+use crate::trust::Trust;
 
 /// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
 const ARRIVALS: usize = 64;
@@ -101,6 +102,7 @@ impl Wires {
             internal_egress: config.internal_egress,
             interceptor: None,
             ca: None,
+            ca_sha256: None,
             protected: config.gateway_password.is_some(),
             callers: whose(gateway::Callers::default()),
             forward: forward(forwarder.clone()),
@@ -108,14 +110,23 @@ impl Wires {
         }
     }
 
-    pub(super) fn api(&self, client: Client) -> api_proxy::View {
+    pub(super) fn api(&self, client: Client, authorities: Authorities) -> api_proxy::View {
         api_proxy::View {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
             leases: self.leases.0.clone(),
             client,
+            authorities,
         }
     }
+}
+
+/// From the API proxy to whoever keeps what containers trust.
+pub(super) fn authorities(trust: Trust) -> Authorities {
+    Authorities::new(move |origin| {
+        let trust = trust.clone();
+        Box::pin(async move { trust.authority(origin).await })
+    })
 }
 
 /// From control to the forwarder.

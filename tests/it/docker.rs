@@ -16,5 +16,6 @@ mod map;
 #[cfg(target_os = "linux")]
 mod own_dns;
 mod scope;
+mod trust;
 mod tunnel;
 mod twins;

@@ -209,6 +209,10 @@ impl Drop for Lab {
             for name in String::from_utf8_lossy(&volumes.stdout).lines() {
                 self.try_docker(&["volume", "rm", name]);
             }
+            let images = self.try_docker(&["image", "ls", "-q", "--filter", &filter]);
+            for id in String::from_utf8_lossy(&images.stdout).lines() {
+                self.try_docker(&["image", "rm", "-f", id]);
+            }
             let networks = self.try_docker(&["network", "ls", "-q", "--filter", &filter]);
             for id in String::from_utf8_lossy(&networks.stdout).lines() {
                 self.try_docker(&["network", "rm", id]);
@@ -283,6 +287,7 @@ impl Running {
             api_tcp: None,
             ca: None,
             ca_file: None,
+            pass_through: Vec::new(),
             foreign_allowed: false,
             intercept_loopback: false,
             tunnel_image: None,

@@ -12,6 +12,7 @@ use crate::core::inject::{Attached, Entry, Injection, Reach, reach};
 use crate::core::map::NetworkMap;
 use crate::core::membership::Lease;
 use crate::core::rewrite::create::Create;
+use crate::core::trust::Origin;
 
 /// For the tunnel to be up, and on the default bridge: a service that has just been started makes it first.
 const ADDRESS: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result
     let name = parameter(target, "name");
     let platform = parameter(target, "platform");
     match create.injectable(name.as_deref(), platform.as_deref(), &shared.instance) {
-        Ok(()) => inject(shared, &mut create).await?,
+        Ok(()) => inject(shared, &mut create, platform).await?,
         Err(exempt) => debug!(name, ?exempt, "a container is left alone"),
     }
     let change = create.into_body().unwrap_or_else(|error| {
@@ -46,30 +47,36 @@ pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result
     })
 }
 
-async fn inject(shared: &Shared, create: &mut Create) -> Result<(), Refusal> {
-    let environment = match shared.client.image_environment(create.image()).await {
-        Ok(environment) => environment,
-        Err(error) => {
-            warn!(%error, image = create.image(), "an image's variables are not known");
-            Vec::new()
-        }
+async fn inject(
+    shared: &Shared,
+    create: &mut Create,
+    platform: Option<String>,
+) -> Result<(), Refusal> {
+    let image = shared.client.image(create.image()).await;
+    // Without the image the engine says so, the client pulls it, and then creates the container.
+    let Some(image) = image.map_err(|error| unready(&error))? else {
+        return Ok(());
     };
+    let authority = shared.authorities.prepare(Origin {
+        image: image.id,
+        platform,
+        wanted: create.wanted(&image.environment),
+    });
+    let authority = authority.await;
     let injection = Injection {
         instance: shared.instance.clone(),
         entry: entry(shared, create.attached()).await?,
-        authority: shared
-            .files
-            .authority(&shared.client, shared)
-            .await
+        authority: authority
             .map_err(|error| unready(&format!("the CA could not be put into a volume: {error}")))?,
+        no_proxy: create.no_proxy().to_owned(),
         intercept_loopback: shared.intercept_loopback,
     };
-    let injected = create.inject(&injection, &environment);
-    injected.map_err(|error| unready(&error.to_string()))
+    let injected = create.inject(&injection, &image.environment);
+    injected.map_err(|error| unready(&error))
 }
 
 /// A container that silently was not intercepted would be worse than none.
-fn unready(problem: &str) -> Refusal {
+fn unready(problem: &dyn std::fmt::Display) -> Refusal {
     Refusal {
         status: 503,
         reason: format!(
@@ -106,9 +113,9 @@ async fn entry(shared: &Shared, attached: Attached) -> Result<Entry, Refusal> {
     match reach(&shared.map()) {
         Reach::Known(entry) => Ok(entry),
         Reach::Join(_) | Reach::NotYet => {
-            Err(unready("the tunnel has no address that it could reach"))
+            Err(unready(&"the tunnel has no address that it could reach"))
         }
-        Reach::Never(obstacle) => Err(unready(&format!(
+        Reach::Never(obstacle) => Err(unready(&format_args!(
             "the tunnel cannot be on its network: {obstacle}"
         ))),
     }

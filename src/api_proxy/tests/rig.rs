@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_proxy::{ApiProxy, Config, View};
+use crate::api_proxy::{ApiProxy, Authorities, Config, View};
 use crate::core::membership::Leases;
 use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint};
@@ -42,11 +42,11 @@ impl Rig {
             tunnel: watch::channel(TunnelState::default()).1,
             leases: watch::channel(Leases::default()).0,
             client: Client::new(endpoint.clone()),
+            authorities: Authorities::new(|_| Box::pin(async { Ok(None) })),
         };
         let config = Config {
             instance: "default".parse().unwrap(),
             endpoint,
-            ca: None,
             foreign_allowed: false,
             intercept_loopback: false,
         };

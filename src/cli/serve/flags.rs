@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::core::host_pattern::HostPattern;
 use crate::dns::ForwardPolicy;
 
 /// Flags of `serve`.
@@ -81,6 +82,14 @@ pub(in crate::cli) struct Flags {
     /// Write what the built-in interceptor sees to this file, as HAR
     #[arg(long, env = "DOCKLINE_HAR", value_name = "FILE")]
     pub(super) har: Option<PathBuf>,
+    /// Never let the interceptor hear of this host: `HOST`, `.DOMAIN`, `ADDRESS`, `RANGE/BITS`, with `:PORT` if need be
+    #[arg(
+        long,
+        env = "DOCKLINE_PASS_THROUGH",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    pub(super) pass_through: Vec<HostPattern>,
     /// Let containers that are on internal networks alone get out by the tunnel's entry
     #[arg(long, env = "DOCKLINE_INTERNAL_EGRESS")]
     pub(super) internal_egress: bool,

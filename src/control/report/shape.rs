@@ -24,6 +24,9 @@ pub struct Status {
     /// The file with the authority that containers are to trust.
     #[serde(default)]
     pub ca: Option<String>,
+    /// The SHA-256 of that authority, as containers that trust it are labelled.
+    #[serde(default)]
+    pub ca_sha256: Option<String>,
     /// Whether callers of the entry are handed on: not while it is paused.
     pub intercepting: bool,
     pub tunnel: Tunnel,

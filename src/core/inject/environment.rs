@@ -1,43 +1,12 @@
-//! The variables of an injected container: what its user and its image say, and where its proxy is.
+//! The variables of an injected container: what its user and its image say, where its proxy is, and what it is to trust.
 //!
 //! Nothing that the container had is lost: lists are extended, options appended, and what is replaced is noted.
 
-use super::{ENTRY_PORT, Entry, FOLDER, Injection, OwnProxy, Undo};
+mod java;
+mod proxy;
+mod trusted;
 
-/// What programs look for to find a proxy; they do not agree on the case.
-const PROXIES: [&str; 14] = [
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    // WebSocket clients.
-    "WS_PROXY",
-    "ws_proxy",
-    "WSS_PROXY",
-    "wss_proxy",
-    // npm, Yarn, global-agent, and programs that mistrust HTTP_PROXY where it could come from a request.
-    "npm_config_proxy",
-    "npm_config_https_proxy",
-    "YARN_HTTP_PROXY",
-    "YARN_HTTPS_PROXY",
-    "GLOBAL_AGENT_HTTP_PROXY",
-    "CGI_HTTP_PROXY",
-];
-
-/// What they look for to find exceptions.
-const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
-
-/// A container's own services are its own business.
-const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-
-/// Makes Node (22.21, 24.5 and later) heed the variables above.
-const NODE_HEEDS: &str = "NODE_USE_ENV_PROXY";
-
-/// Read by every Java virtual machine; Java heeds no variable about proxies.
-const JAVA: &str = "JAVA_TOOL_OPTIONS";
-
-/// Name files whose certificates are trusted besides the usual ones: Node, Deno.
-const ADDED_TRUST: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"];
+use super::{Injection, OwnProxy, Undo};
 
 /// Adds to the variables `own`, that the container is to get besides those of its `image`; notes what it replaces.
 pub fn inject(
@@ -53,33 +22,19 @@ pub fn inject(
     };
     let proxy = OwnProxy::had(|name| variables.effective(name), &injection.entry);
     variables.undo.proxy = proxy;
-    let url = injection.entry.url();
-    for name in PROXIES {
-        variables.set(name, &url);
-    }
-    if !injection.intercept_loopback {
-        let merged = exceptions(&variables);
-        for name in EXCEPTIONS {
-            variables.set(name, &merged);
-        }
-    }
-    if variables.effective(NODE_HEEDS).is_none() {
-        variables.set(NODE_HEEDS, "1");
-    }
-    let options = java_options(&injection.entry);
-    let options = match variables.effective(JAVA).filter(|given| !given.is_empty()) {
-        Some(given) => format!("{given} {options}"),
-        None => options,
-    };
-    variables.set(JAVA, &options);
-    if injection.authority.is_some() {
-        for name in ADDED_TRUST {
-            if variables.effective(name).is_none() {
-                variables.set(name, &format!("{FOLDER}/ca.pem"));
-            }
-        }
+    let exceptions = proxy::inject(&mut variables, injection);
+    java::inject(&mut variables, injection, &exceptions);
+    if let Some(authority) = &injection.authority {
+        trusted::inject(&mut variables, &authority.included);
     }
     variables.own
+}
+
+/// What a container sees under that name, by its `own` variables and those of its `image`.
+pub fn effective<'a>(own: &'a [String], image: &'a [String], name: &str) -> Option<&'a str> {
+    let of = |list: &'a [String]| list.iter().rfind(|pair| key(pair) == name);
+    // A name alone takes the image's variable away.
+    Some(of(own).or_else(|| of(image))?.split_once('=')?.1)
 }
 
 struct Variables<'a> {
@@ -91,14 +46,12 @@ struct Variables<'a> {
 impl Variables<'_> {
     /// What the container would see.
     fn effective(&self, name: &str) -> Option<&str> {
-        let of = |list: &'_ [String]| list.iter().rposition(|pair| key(pair) == name);
-        let pair = match (of(&self.own), of(self.image)) {
-            (Some(at), _) => &self.own[at],
-            (None, Some(at)) => &self.image[at],
-            (None, None) => return None,
-        };
-        // A name alone takes the image's variable away.
-        Some(pair.split_once('=')?.1)
+        effective(&self.own, self.image, name)
+    }
+
+    /// The same, if it says anything.
+    fn given(&self, name: &str) -> Option<&str> {
+        self.effective(name).filter(|value| !value.is_empty())
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -111,30 +64,17 @@ impl Variables<'_> {
         let before = before.and_then(|pair| Some(pair.split_once('=')?.1.to_owned()));
         self.undo.env.entry(name.to_owned()).or_insert(before);
     }
+
+    /// Sets options at the end of those that are given: where two speak of the same, the last one counts.
+    fn append(&mut self, name: &str, options: &str) {
+        let all = match self.given(name) {
+            Some(given) => format!("{given} {options}"),
+            None => options.to_owned(),
+        };
+        self.set(name, &all);
+    }
 }
 
 fn key(pair: &str) -> &str {
     pair.split('=').next().unwrap_or_default()
-}
-
-/// Exceptions of both spellings, and loopback.
-fn exceptions(variables: &Variables<'_>) -> String {
-    let given = EXCEPTIONS
-        .iter()
-        .filter_map(|name| variables.effective(name))
-        .flat_map(|list| list.split(','));
-    let mut all: Vec<&str> = Vec::new();
-    for item in given.chain(LOOPBACK).map(str::trim) {
-        if !item.is_empty() && !all.contains(&item) {
-            all.push(item);
-        }
-    }
-    all.join(",")
-}
-
-/// Java's own exceptions are loopback already.
-fn java_options(entry: &Entry) -> String {
-    let host = entry.host();
-    let of = |scheme| format!("-D{scheme}.proxyHost={host} -D{scheme}.proxyPort={ENTRY_PORT}");
-    format!("{} {}", of("http"), of("https"))
 }

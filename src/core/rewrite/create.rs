@@ -11,6 +11,7 @@ use crate::core::inject::{
     Attached, Candidate, Exempt, FOLDER, Injection, Undo, environment, injectable,
 };
 use crate::core::label::{self, Labels};
+use crate::core::trust::{Wanted, wanted};
 
 /// The body of a create call.
 #[derive(Clone, Debug)]
@@ -63,6 +64,16 @@ impl Create {
     /// The image's reference.
     pub fn image(&self) -> &str {
         &self.image
+    }
+
+    /// What is to be looked for in the image, by the variables that the container will see.
+    pub fn wanted(&self, image_env: &[String]) -> Wanted {
+        wanted(|name| environment::effective(&self.env, image_env, name))
+    }
+
+    /// Hosts that are not to be intercepted, as its user lists them.
+    pub fn no_proxy(&self) -> &str {
+        self.labels.get(label::NO_PROXY).map_or("", String::as_str)
     }
 
     /// How it will be attached.

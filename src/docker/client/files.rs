@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use bollard::query_parameters::DownloadFromContainerOptions;
+use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
 use super::{Client, SLOW, found};
@@ -19,28 +20,39 @@ const DOCKERS_RESOLVER: &str = "127.0.0.11";
 impl Client {
     /// A container's `/etc/hosts`, as it is now; nothing if there is none, or an unreasonable one.
     pub async fn read_hosts(&self, id: &ContainerId) -> Result<Option<HostsFile>, Error> {
-        let text = self.read_file(id, "/etc/hosts").await?;
+        let text = self.read_text(id, "/etc/hosts").await?;
         Ok(text.as_deref().map(HostsFile::parse))
     }
 
     /// Whether a container's `/etc/resolv.conf` leads to Docker's own resolver; nothing if there is no such file, or an
     /// unreasonable one.
     pub async fn asks_docker(&self, id: &ContainerId) -> Result<Option<bool>, Error> {
-        let text = self.read_file(id, "/etc/resolv.conf").await?;
+        let text = self.read_text(id, "/etc/resolv.conf").await?;
         Ok(text.as_deref().map(names_docker))
     }
 
-    async fn read_file(&self, id: &ContainerId, path: &str) -> Result<Option<String>, Error> {
+    async fn read_text(&self, id: &ContainerId, path: &str) -> Result<Option<String>, Error> {
+        let file = self.download_file(id.as_str(), path, MAX_ARCHIVE).await?;
+        Ok(file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// A regular file of a container; nothing if there is none, or one whose archive has more than `most` bytes.
+    pub(super) async fn download_file(
+        &self,
+        container: &str,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Bytes>, Error> {
         let options = DownloadFromContainerOptions {
             path: path.to_owned(),
         };
         let docker = self.docker()?;
         let download = async {
-            let mut stream = docker.download_from_container(id.as_str(), Some(options));
+            let mut stream = docker.download_from_container(container, Some(options));
             let mut archive = Vec::new();
             while let Some(chunk) = stream.try_next().await? {
                 archive.extend_from_slice(&chunk);
-                if archive.len() > MAX_ARCHIVE {
+                if archive.len() > most {
                     return Ok(None);
                 }
             }
@@ -51,13 +63,13 @@ impl Client {
     }
 }
 
-fn first_file(archive: &[u8]) -> Option<String> {
+fn first_file(archive: &[u8]) -> Option<Bytes> {
     let mut archive = tar::Archive::new(archive);
     let mut entry = archive.entries().ok()?.next()?.ok()?;
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).ok()?;
     let is_file = entry.header().entry_type().is_file();
-    is_file.then(|| String::from_utf8_lossy(&bytes).into_owned())
+    is_file.then(|| bytes.into())
 }
 
 /// `resolv.conf(5)`: a server is named on a line of its own.

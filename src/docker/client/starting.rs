@@ -26,6 +26,15 @@ pub struct Startable {
     pub networks: Vec<WantedNetwork>,
 }
 
+/// An image that a container is to be made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: String,
+    /// The variables that it brings.
+    pub environment: Vec<String>,
+}
+
 /// A network that a container will be on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedNetwork {
@@ -79,11 +88,16 @@ impl Client {
         }))
     }
 
-    /// The variables that an image brings; none if the engine does not have it.
-    pub async fn image_environment(&self, reference: &str) -> Result<Vec<String>, Error> {
+    /// An image, if the engine has it.
+    pub async fn image(&self, reference: &str) -> Result<Option<Image>, Error> {
         let call = self.docker()?.inspect_image(reference);
-        let image = found(self.within(QUICK, call).await)?;
-        let config = image.and_then(|image| image.config);
-        Ok(config.and_then(|config| config.env).unwrap_or_default())
+        let Some(image) = found(self.within(QUICK, call).await)? else {
+            return Ok(None);
+        };
+        let environment = image.config.and_then(|config| config.env);
+        Ok(Some(Image {
+            id: image.id.unwrap_or_default(),
+            environment: environment.unwrap_or_default(),
+        }))
     }
 }

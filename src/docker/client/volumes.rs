@@ -1,6 +1,6 @@
 //! Volumes, and what is put into them.
 
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
+use bollard::models::{Mount, MountType, VolumeCreateRequest};
 use bollard::query_parameters::{
     ListVolumesOptions, RemoveVolumeOptions, UploadToContainerOptions,
 };
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::labelled::label_filter;
 use super::{Client, QUICK, SLOW, found};
-use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_PROBE};
+use crate::core::label::{INSTANCE, Labels};
 use crate::docker::Error;
 
 impl Client {
@@ -34,26 +34,13 @@ impl Client {
         };
         self.within(SLOW, self.docker()?.create_volume(volume))
             .await?;
-        let mut labels = labels.clone();
-        labels.insert(ROLE.to_owned(), ROLE_PROBE.to_owned());
         let mount = Mount {
             typ: Some(MountType::VOLUME),
             source: Some(name.to_owned()),
             target: Some("/data".to_owned()),
             ..Default::default()
         };
-        let body = ContainerCreateBody {
-            image: Some(image.to_owned()),
-            labels: Some(labels.into_iter().collect()),
-            host_config: Some(HostConfig {
-                network_mode: Some("none".to_owned()),
-                mounts: Some(vec![mount]),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let call = self.docker()?.create_container(None, body);
-        let probe = self.within(SLOW, call).await?.id;
+        let probe = self.make_probe(image, None, labels, vec![mount]).await?;
         let into = UploadToContainerOptions {
             path: "/data".to_owned(),
             ..Default::default()

@@ -29,10 +29,14 @@ pub(super) struct Onward {
 }
 
 impl Conversation {
-    /// The way of `call` to the interceptor. Nothing if it goes on without: it is no caller's, there is no interceptor, or that
-    /// does not answer.
+    /// The way of `call` to the interceptor. Nothing if it goes on without: it is no caller's, there is no interceptor, that
+    /// does not answer, or it is not to hear of it.
     pub(super) async fn onward(&self, call: &Call) -> Result<Option<Onward>, Error> {
         if self.caller.is_none() || self.shared.interceptor.is_none() {
+            return Ok(None);
+        }
+        let map = self.shared.dialler.map();
+        if self.shared.exceptions.hold(&map, call) {
             return Ok(None);
         }
         let authority = self.shared.dialler.hand_on(call).await?;

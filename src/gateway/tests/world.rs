@@ -34,6 +34,12 @@ pub(super) fn without_web() -> NetworkMap {
     with_tunnel(&others.collect::<Vec<_>>().join("\n"), &SETTLED)
 }
 
+/// The map where `web` trusts the authority with that hash.
+pub(super) fn where_web_trusts(ca: &str) -> NetworkMap {
+    let label = format!("run web label=dockline.ca={ca} ");
+    with_tunnel(&WORLD.replace("run web ", &label), &SETTLED)
+}
+
 /// The map with a container that has a DNS server and a search domain of its own.
 pub(super) fn with_own_servers() -> NetworkMap {
     let own = "run own watched shop=10.231.1.4 dns=10.231.1.53 search=corp.test

@@ -25,6 +25,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::caller::Caller;
+use crate::core::hand_on::Interception;
+use crate::core::host_pattern::HostPattern;
 use crate::core::resolve::Scope;
 use crate::core::sample;
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
@@ -100,13 +102,18 @@ impl Rig {
             "
             net shop 10.1.0.0/24
             run tunnel tunnel shop=
-            run web watched shop=10.1.0.2 label=com.docker.compose.service=web
+            run web watched shop=10.1.0.2 label=com.docker.compose.service=web label=dockline.ca=abc
+            run old watched shop=10.1.0.3
         ",
         );
         let config = Config {
             authority,
             door,
             map: watch::channel(Arc::new(map)).1,
+            interception: Interception {
+                ca: Some("abc".to_owned()),
+                pass_through: HostPattern::list("pinned.test").collect(),
+            },
             password: None,
             lines: Lines::None,
             har: Some(Har::create(&har).unwrap()),
@@ -150,12 +157,16 @@ impl Rig {
 
     /// A connection of the container `web`, as the link brings it.
     pub(super) async fn caller(&self) -> TcpStream {
+        self.caller_from("web").await
+    }
+
+    async fn caller_from(&self, container: &str) -> TcpStream {
         let link = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(link.local_addr().unwrap())
             .await
             .unwrap();
         let (stream, address) = link.accept().await.unwrap();
-        let scope = Scope::Container(sample::id("web"));
+        let scope = Scope::Container(sample::id(container));
         let arrival = (stream, Caller { address, scope });
         self.callers.send(arrival).await.unwrap();
         client
@@ -163,24 +174,20 @@ impl Rig {
 
     /// A caller's CONNECT; the status, and the text of a refusal.
     pub(super) async fn connect(&self, target: &str) -> (TcpStream, u16, String) {
-        let mut caller = self.caller().await;
-        say(
-            &mut caller,
-            &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"),
-        )
-        .await;
-        let head = hear_head(&mut caller).await;
-        let status = head[9..12].parse().unwrap();
-        let mut text = String::new();
-        if status != 200 {
-            let length = head.to_lowercase();
-            let length = length.split("content-length: ").nth(1).unwrap();
-            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
-            let mut body = vec![0; length];
-            soon("refusal", caller.read_exact(&mut body)).await.unwrap();
-            text = String::from_utf8(body).unwrap();
-        }
-        (caller, status, text)
+        connect(self.caller().await, target).await
+    }
+
+    /// TLS of a container that trusts its origin, and not us.
+    pub(super) async fn secure_from(
+        &self,
+        container: &str,
+        target: &str,
+    ) -> std::io::Result<client::TlsStream<TcpStream>> {
+        let (stream, status, text) = connect(self.caller_from(container).await, target).await;
+        assert_eq!(status, 200, "{text}");
+        let mut roots = RootCertStore::empty();
+        roots.add(self.origins.0.der().clone()).unwrap();
+        handshake(stream, target, roots, &[]).await
     }
 
     /// TLS of a caller that trusts us, or not.
@@ -197,19 +204,7 @@ impl Rig {
             let ca = CertificateDer::from_pem_slice(&self.own_ca).unwrap();
             roots.add(ca).unwrap();
         }
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let host = target.rsplit_once(':').unwrap().0.to_owned();
-        let name = ServerName::try_from(host).unwrap();
-        soon(
-            "TLS",
-            TlsConnector::from(Arc::new(config)).connect(name, stream),
-        )
-        .await
+        handshake(stream, target, roots, protocols).await
     }
 
     /// Ends it; the entries of the archive that it leaves.
@@ -303,4 +298,46 @@ pub(super) async fn ask_h2(
         answers.push(answer.await);
     }
     answers
+}
+
+/// A CONNECT; the status, and the text of a refusal.
+async fn connect(mut caller: TcpStream, target: &str) -> (TcpStream, u16, String) {
+    say(
+        &mut caller,
+        &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+    )
+    .await;
+    let head = hear_head(&mut caller).await;
+    let status = head[9..12].parse().unwrap();
+    let mut text = String::new();
+    if status != 200 {
+        let length = head.to_lowercase();
+        let length = length.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        soon("refusal", caller.read_exact(&mut body)).await.unwrap();
+        text = String::from_utf8(body).unwrap();
+    }
+    (caller, status, text)
+}
+
+async fn handshake(
+    stream: TcpStream,
+    target: &str,
+    roots: RootCertStore,
+    protocols: &[&str],
+) -> std::io::Result<client::TlsStream<TcpStream>> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+    let host = target.rsplit_once(':').unwrap().0.to_owned();
+    let name = ServerName::try_from(host).unwrap();
+    soon(
+        "TLS",
+        TlsConnector::from(Arc::new(config)).connect(name, stream),
+    )
+    .await
 }

@@ -198,3 +198,34 @@ async fn tls_for_something_else_than_http_passes_as_it_is() {
     let comment = entries[0]["comment"].as_str().unwrap();
     assert!(comment.contains("not for HTTP"), "{comment}");
 }
+
+#[tokio::test]
+async fn tls_that_is_not_ours_to_open_passes_as_it_is() {
+    let rig = Rig::new().await;
+    for (container, target) in [("old", "api:443"), ("web", "pinned.test:443")] {
+        let listener = rig.origin(target).await;
+        let tls = rig.tls_server(target.split(':').next().unwrap(), &[]);
+        let ask = async {
+            // It is the origin's own certificate that is seen.
+            let mut caller = rig.secure_from(container, target).await.unwrap();
+            say(&mut caller, "hello").await;
+            hear(&mut caller, "you too").await;
+        };
+        let serve = async {
+            let mut origin = accept_tls(&listener, &tls).await;
+            hear(&mut origin, "hello").await;
+            say(&mut origin, "you too").await;
+        };
+        tokio::join!(ask, serve);
+    }
+    let entries = rig.ends().await;
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|e| e["request"]["url"].as_str())
+        .collect();
+    assert_eq!(
+        seen,
+        [Some("api:443")],
+        "of hosts that pass through nothing is told"
+    );
+}

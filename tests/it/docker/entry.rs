@@ -219,3 +219,62 @@ fn an_engine_without_a_route_has_its_link_through_the_published_port() {
         );
     });
 }
+
+#[test]
+fn https_passes_the_interceptor_unless_the_caller_trusts_its_ca() {
+    on_each_engine(async |lab| {
+        let pem = "-----BEGIN CERTIFICATE-----\nZG9ja2xpbmU=\n-----END CERTIFICATE-----\n";
+        let net = lab.network("net", &[]);
+        let recorder = Recorder::new().await;
+        let interceptor = Interceptor::at(&recorder.address().to_string()).unwrap();
+        let running = Running::start(&lab, |config| {
+            config.interception = Interception::External(interceptor);
+            config.ca = Some(pem.into());
+            config.pass_through = vec!["pinned".parse().unwrap()];
+        })
+        .await;
+        running.ready().await;
+        recorder.use_gateway(running.gateway);
+        let shell = running.shell(&lab);
+        let on = ["--network", &net, "--network-alias"];
+        shell.start("new", &[&on[..], &["new"]].concat(), &["sleep", "1000"]);
+        let server = [&on[..], &["server", "--network-alias", "pinned"]].concat();
+        let (Some(old), Some(server)) = (
+            resident(&lab, "old", &net, &[]),
+            resident(&lab, "server", &net, &server[2..]),
+        ) else {
+            return;
+        };
+        let new = Inside::of(&lab, "new").unwrap();
+        running.joined(&[&net]).await;
+        eventually("interceptor and link", async || {
+            let status = running.status().await;
+            let there = status.interceptor.is_some_and(|i| i.reachable);
+            (there && status.tunnel.link.state == "up").then_some(())
+        })
+        .await;
+        let _listener = server.listen(443);
+        for (client, target, recorded) in [
+            (&old, "server:443", None),
+            (&new, "server:443", Some("CONNECT server:443")),
+            (&new, "pinned:443", None),
+        ] {
+            recorder.forget();
+            let (_, status, text) = client.connect(&lab, target).await;
+            assert_eq!(status, 200, "{text}");
+            let found = recorder.recorded().pop().map(|(_, what)| what);
+            assert_eq!(found.as_deref(), recorded, "{target}");
+        }
+        // Nobody listens, but the interceptor is asked.
+        recorder.forget();
+        old.get(&lab, "http://server:81/").await;
+        assert_eq!(recorder.recorded()[0].1, "GET http://server:81/");
+        let containers = running.status().await.containers;
+        let current = |name: &str| {
+            let found = containers.iter().find(|c| c.name == lab.own(name));
+            found.unwrap().ca_current
+        };
+        assert!(current("new") && !current("old"));
+        running.stop().await;
+    });
+}

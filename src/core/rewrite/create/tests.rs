@@ -12,7 +12,9 @@ fn injection(authority: bool) -> Injection {
         authority: authority.then(|| Authority {
             sha256: "abc".to_owned(),
             volume: "dockline-default-abc".to_owned(),
+            included: ["/corp.pem".to_owned()].into(),
         }),
+        no_proxy: "git.test".to_owned(),
         intercept_loopback: false,
     }
 }
@@ -52,12 +54,16 @@ fn a_container_gets_its_proxy_in_every_spelling() {
     ] {
         assert_eq!(variable(&body, name), Some(url), "{name}");
     }
-    assert_eq!(variable(&body, "no_proxy"), Some("localhost,127.0.0.1,::1"));
+    assert_eq!(
+        variable(&body, "no_proxy"),
+        Some("git.test,localhost,127.0.0.1,::1")
+    );
     assert_eq!(
         variable(&body, "JAVA_TOOL_OPTIONS"),
         Some(
             "-Dhttp.proxyHost=dockline-tunnel-default -Dhttp.proxyPort=8790 \
-             -Dhttps.proxyHost=dockline-tunnel-default -Dhttps.proxyPort=8790"
+             -Dhttps.proxyHost=dockline-tunnel-default -Dhttps.proxyPort=8790 \
+             -Dhttp.nonProxyHosts=localhost|127.*|[::1]|git.test|*.git.test"
         )
     );
     assert_eq!(variable(&body, "NODE_EXTRA_CA_CERTS"), None);
@@ -76,7 +82,7 @@ fn what_user_and_image_say_is_kept_or_noted() {
     let image = ["JAVA_TOOL_OPTIONS=-Xmx1g", "no_proxy=cache", "PATH=/bin"];
     let body = injected(&body, &image, false);
     assert_eq!(body["Env"][0], "A=1");
-    let exceptions = Some("db,.corp,cache,localhost,127.0.0.1,::1");
+    let exceptions = Some("db,.corp,cache,git.test,localhost,127.0.0.1,::1");
     assert_eq!(variable(&body, "NO_PROXY"), exceptions);
     assert_eq!(variable(&body, "no_proxy"), exceptions);
     assert!(
@@ -110,13 +116,62 @@ fn the_authority_comes_in_a_volume() {
     assert_eq!(mounts[1]["Target"], "/.dockline");
     assert_eq!(mounts[1]["ReadOnly"], true);
     assert_eq!(body["Labels"]["dockline.ca"], "abc");
+    assert_eq!(undo(&body)["mounts"], json!(["/.dockline"]));
+}
+
+#[test]
+fn what_is_trusted_is_extended_and_never_lost() {
+    let own = json!({ "Env": [
+        "CURL_CA_BUNDLE=/corp.pem",
+        "GIT_SSL_CAINFO=/elsewhere.pem",
+        "PIP_CERT=",
+        "JAVA_TOOL_OPTIONS=-Xmx1g",
+    ] });
+    let image = [
+        "NODE_EXTRA_CA_CERTS=/corp.pem",
+        "SSL_CERT_FILE=/.dockline/ca-bundle.pem",
+        "AWS_CA_BUNDLE=aws.pem",
+        "PHP_INI_SCAN_DIR=/php.d",
+    ];
+    let body = injected(&own, &image, true);
+    let bundle = Some("/.dockline/ca-bundle.pem");
+    for (name, value) in [
+        ("SSL_CERT_FILE", bundle),
+        ("REQUESTS_CA_BUNDLE", bundle),
+        // What it held is in the bundle.
+        ("CURL_CA_BUNDLE", bundle),
+        ("NODE_EXTRA_CA_CERTS", bundle),
+        ("DENO_CERT", Some("/.dockline/ca.pem")),
+        // What could not be read stays.
+        ("GIT_SSL_CAINFO", Some("/elsewhere.pem")),
+        ("AWS_CA_BUNDLE", None),
+        ("PIP_CERT", bundle),
+        ("PHP_INI_SCAN_DIR", Some("/php.d:/.dockline/php")),
+        ("SSL_CERT_DIR", None),
+    ] {
+        assert_eq!(variable(&body, name), value, "{name}");
+    }
+    let java = variable(&body, "JAVA_TOOL_OPTIONS").unwrap();
+    assert!(java.starts_with("-Xmx1g "), "{java}");
+    assert!(
+        java.ends_with(
+            " -Djavax.net.ssl.trustStore=/.dockline/truststore.p12 -Djavax.net.ssl.trustStoreType=PKCS12"
+        ),
+        "{java}"
+    );
+    let undone = undo(&body)["env"].clone();
+    assert_eq!(undone["CURL_CA_BUNDLE"], "/corp.pem");
+    assert_eq!(undone["NODE_EXTRA_CA_CERTS"], Value::Null);
+    assert_eq!(undone.get("GIT_SSL_CAINFO"), None);
+
+    let body = injected(&json!({ "Env": ["PHP_INI_SCAN_DIR="] }), &[], true);
+    assert_eq!(variable(&body, "PHP_INI_SCAN_DIR"), Some("/.dockline/php"));
+    let body = injected(&json!({}), &[], true);
+    assert_eq!(variable(&body, "PHP_INI_SCAN_DIR"), Some(":/.dockline/php"));
     assert_eq!(
         variable(&body, "NODE_EXTRA_CA_CERTS"),
-        None,
-        "the image has its own"
+        Some("/.dockline/ca.pem")
     );
-    assert_eq!(variable(&body, "DENO_CERT"), Some("/.dockline/ca.pem"));
-    assert_eq!(undo(&body)["mounts"], json!(["/.dockline"]));
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! What containers are to trust: the authority that the interceptor signs with, besides all that their images trust.
+//!
+//! Most programs take one file that *replaces* what they trust otherwise. So that file holds both; what is not intercepted
+//! (hosts that are passed through, other protocols than HTTP) still verifies.
+
+mod ca;
+mod certificates;
+mod jks;
+mod pkcs12;
+mod places;
+#[cfg(test)]
+mod tests;
+pub mod variables;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+pub use ca::Ca;
+pub use certificates::Certificates;
+pub use places::{Wanted, wanted};
+
+pub(in crate::core) use places::is_foreign;
+
+use ca::sha256;
+
+/// An image that a container is to be made of, and what its variables name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The image's id.
+    pub image: String,
+    /// Its platform, if one was asked for.
+    pub platform: Option<String>,
+    /// What is looked for in it.
+    pub wanted: Wanted,
+}
+
+/// Files of an image, by the paths under which they were asked for.
+pub type Found = BTreeMap<String, Bytes>;
+
+/// What a container gets in `/.dockline`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// By name, in an order that is the same always.
+    pub content: Vec<(&'static str, Bytes)>,
+    /// Files of the image, or named by its user, of which the bundle holds all certificates.
+    pub included: BTreeSet<String>,
+}
+
+/// The authority's own certificates.
+pub const CA_FILE: &str = "ca.pem";
+/// All that is trusted, for OpenSSL and whoever reads the same.
+pub const BUNDLE_FILE: &str = "ca-bundle.pem";
+/// The same for Java.
+pub const STORE_FILE: &str = "truststore.p12";
+/// A folder of settings for PHP, of which parts heed no variable.
+pub const PHP_FOLDER: &str = "php";
+
+const PHP_FILE: &str = "php/dockline.ini";
+const PHP: &str = "curl.cainfo = /.dockline/ca-bundle.pem
+openssl.cafile = /.dockline/ca-bundle.pem
+";
+
+impl Files {
+    /// What tells these files from others.
+    pub fn sha256(&self) -> String {
+        let parts: Vec<&[u8]> = self.content.iter().map(|(_, bytes)| &bytes[..]).collect();
+        sha256(&parts)
+    }
+}
+
+/// Makes the files of what was found of `wanted` in an image. One that trusts nobody gets what Mozilla trusts.
+pub fn files(ca: &Ca, wanted: &Wanted, found: &Found) -> Files {
+    let authority = Certificates::from_pem(ca.pem());
+    let roots = |paths: &[String], read: fn(&[u8]) -> Certificates| {
+        let mut existing = paths.iter().filter_map(|path| found.get(path));
+        existing.find_map(|bytes| Some(read(bytes)).filter(|roots| !roots.is_empty()))
+    };
+    let mut trusted =
+        roots(&wanted.bundles, Certificates::from_pem).unwrap_or_else(Certificates::of_mozilla);
+    let mut included = BTreeSet::new();
+    for path in &wanted.named {
+        let more = found.get(path).map(|bytes| Certificates::from_pem(bytes));
+        if let Some(more) = more.filter(|more| !more.is_empty()) {
+            trusted.extend(more);
+            included.insert(path.clone());
+        }
+    }
+    // Java's own where there are some: they may be more, and what its user added to them is there alone.
+    let store = |bytes: &[u8]| Certificates::from_store(bytes);
+    let mut javas = roots(&wanted.stores, store).unwrap_or_default();
+    javas.extend(trusted.clone());
+    javas.extend(authority.clone());
+    trusted.extend(authority);
+    let content = vec![
+        (CA_FILE, ca.pem().clone()),
+        (BUNDLE_FILE, trusted.to_pem().into()),
+        (STORE_FILE, pkcs12::store(&javas).into()),
+        (PHP_FILE, Bytes::from_static(PHP.as_bytes())),
+    ];
+    Files { content, included }
+}

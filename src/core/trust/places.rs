@@ -1,0 +1,144 @@
+//! Where images keep what they trust.
+
+use super::variables::{AUTHORITIES, JAVA_OPTIONS};
+use crate::core::inject::FOLDER;
+
+/// Bundles that distributions bring, the commonest first; most programs know the same list.
+const BUNDLES: [&str; 8] = [
+    // Debian, Ubuntu, Alpine, Arch, Gentoo.
+    "/etc/ssl/certs/ca-certificates.crt",
+    // Fedora, RHEL and what descends from them.
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    // openSUSE.
+    "/etc/ssl/ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+    // Alpine without `ca-certificates`, the BSDs.
+    "/etc/ssl/cert.pem",
+    "/etc/pki/tls/cacert.pem",
+    // Nix.
+    "/etc/ssl/certs/ca-bundle.crt",
+];
+
+/// Java's, where `JAVA_HOME` does not say.
+const STORES: [&str; 6] = [
+    // Debian and Alpine keep one for all versions; so do Fedora and RHEL.
+    "/etc/ssl/certs/java/cacerts",
+    "/etc/pki/ca-trust/extracted/java/cacerts",
+    "/etc/pki/java/cacerts",
+    "/usr/lib/jvm/default-jvm/lib/security/cacerts",
+    "/usr/lib/jvm/default-java/lib/security/cacerts",
+    "/opt/java/openjdk/lib/security/cacerts",
+];
+
+/// Below `JAVA_HOME`: since version 9, and before.
+const IN_JAVA_HOME: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
+
+/// The option by which a user names Java's store.
+const OWN_STORE: &str = "-Djavax.net.ssl.trustStore=";
+
+/// What is looked for in an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wanted {
+    /// Bundles; the first that holds certificates is what the image trusts.
+    pub bundles: Vec<String>,
+    /// Files that a user or the image itself names, all of which count.
+    pub named: Vec<String>,
+    /// Java's stores; the first that holds certificates counts.
+    pub stores: Vec<String>,
+}
+
+impl Wanted {
+    /// All of them.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        let Self {
+            bundles,
+            named,
+            stores,
+        } = self;
+        bundles.iter().chain(named).chain(stores)
+    }
+}
+
+/// What is to be looked for, by the variables that a container sees.
+pub fn wanted<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Wanted {
+    let mut named = Vec::new();
+    let values = AUTHORITIES.iter().filter_map(|(name, _)| variable(name));
+    for value in values.filter(|value| is_foreign(value)) {
+        if !named.iter().any(|known| known == value) {
+            named.push(value.to_owned());
+        }
+    }
+    let own_store = variable(JAVA_OPTIONS).and_then(store_in);
+    let own_store = own_store.filter(|path| is_foreign(path)).map(str::to_owned);
+    let home = variable("JAVA_HOME").filter(|home| home.starts_with('/'));
+    let at_home = home.into_iter().flat_map(|home| {
+        let home = home.trim_end_matches('/');
+        IN_JAVA_HOME.map(|path| format!("{home}/{path}"))
+    });
+    Wanted {
+        bundles: BUNDLES.map(str::to_owned).to_vec(),
+        named,
+        stores: own_store
+            .into_iter()
+            .chain(at_home)
+            .chain(STORES.map(str::to_owned))
+            .collect(),
+    }
+}
+
+/// The store that these options of Java's name; the last one counts.
+fn store_in(options: &str) -> Option<&str> {
+    let mut words = options.split_whitespace().rev();
+    words.find_map(|word| word.strip_prefix(OWN_STORE))
+}
+
+/// Whether that is a file, and none of ours: an image may have been made of an injected container.
+pub(in crate::core) fn is_foreign(path: &str) -> bool {
+    let ours = path.strip_prefix(FOLDER);
+    path.starts_with('/') && !ours.is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_variables_name_is_wanted() {
+        let variable = |name: &str| match name {
+            "SSL_CERT_FILE" | "CURL_CA_BUNDLE" => Some("/corp/roots.pem"),
+            "GIT_SSL_CAINFO" => Some("/git.pem"),
+            "PIP_CERT" => Some("/.dockline/ca-bundle.pem"),
+            "AWS_CA_BUNDLE" => Some(""),
+            "JAVA_HOME" => Some("/opt/jdk/"),
+            JAVA_OPTIONS => Some(
+                "-Xmx1g -Djavax.net.ssl.trustStore=/a.jks -Djavax.net.ssl.trustStore=/b.jks -Dx=y",
+            ),
+            _ => None,
+        };
+        let wanted = wanted(variable);
+        assert_eq!(wanted.named, ["/corp/roots.pem", "/git.pem"]);
+        assert_eq!(
+            wanted.stores[..3],
+            [
+                "/b.jks",
+                "/opt/jdk/lib/security/cacerts",
+                "/opt/jdk/jre/lib/security/cacerts"
+            ]
+        );
+        assert_eq!(wanted.paths().count(), BUNDLES.len() + 2 + 3 + STORES.len());
+    }
+
+    #[test]
+    fn what_is_ours_or_no_file_is_not() {
+        for (path, foreign) in [
+            ("/etc/x.pem", true),
+            ("/.docklines/x.pem", true),
+            ("/.dockline/ca.pem", false),
+            ("x.pem", false),
+            ("", false),
+        ] {
+            assert_eq!(is_foreign(path), foreign, "{path}");
+        }
+    }
+}
