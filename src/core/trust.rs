@@ -8,6 +8,7 @@ mod certificates;
 mod jks;
 mod pkcs12;
 mod places;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 pub mod variables;
@@ -53,13 +54,6 @@ pub const CA_FILE: &str = "ca.pem";
 pub const BUNDLE_FILE: &str = "ca-bundle.pem";
 /// The same for Java.
 pub const STORE_FILE: &str = "truststore.p12";
-/// A folder of settings for PHP, of which parts heed no variable.
-pub const PHP_FOLDER: &str = "php";
-
-const PHP_FILE: &str = "php/dockline.ini";
-const PHP: &str = "curl.cainfo = /.dockline/ca-bundle.pem
-openssl.cafile = /.dockline/ca-bundle.pem
-";
 
 impl Files {
     /// What tells these files from others.
@@ -92,11 +86,11 @@ pub fn files(ca: &Ca, wanted: &Wanted, found: &Found) -> Files {
     javas.extend(trusted.clone());
     javas.extend(authority.clone());
     trusted.extend(authority);
-    let content = vec![
+    let mut content = vec![
         (CA_FILE, ca.pem().clone()),
         (BUNDLE_FILE, trusted.to_pem().into()),
         (STORE_FILE, pkcs12::store(&javas).into()),
-        (PHP_FILE, Bytes::from_static(PHP.as_bytes())),
     ];
+    content.extend(settings::files(found));
     Files { content, included }
 }

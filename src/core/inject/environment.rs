@@ -3,6 +3,7 @@
 //! Nothing that the container had is lost: lists are extended, options appended, and what is replaced is noted.
 
 mod java;
+mod preloads;
 mod proxy;
 mod trusted;
 
@@ -26,6 +27,7 @@ pub fn inject(
     java::inject(&mut variables, injection, &exceptions);
     if let Some(authority) = &injection.authority {
         trusted::inject(&mut variables, &authority.included);
+        preloads::inject(&mut variables);
     }
     variables.own
 }

@@ -1,5 +1,6 @@
 //! Where images keep what they trust.
 
+use super::settings::WGETRC;
 use super::variables::{AUTHORITIES, JAVA_OPTIONS};
 use crate::core::inject::FOLDER;
 
@@ -46,6 +47,8 @@ pub struct Wanted {
     pub named: Vec<String>,
     /// Java's stores; the first that holds certificates counts.
     pub stores: Vec<String>,
+    /// Settings that are extended.
+    pub settings: Vec<String>,
 }
 
 impl Wanted {
@@ -55,8 +58,9 @@ impl Wanted {
             bundles,
             named,
             stores,
+            settings,
         } = self;
-        bundles.iter().chain(named).chain(stores)
+        bundles.iter().chain(named).chain(stores).chain(settings)
     }
 }
 
@@ -84,6 +88,7 @@ pub fn wanted<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Wanted {
             .chain(at_home)
             .chain(STORES.map(str::to_owned))
             .collect(),
+        settings: vec![WGETRC.to_owned()],
     }
 }
 
@@ -126,7 +131,10 @@ mod tests {
                 "/opt/jdk/jre/lib/security/cacerts"
             ]
         );
-        assert_eq!(wanted.paths().count(), BUNDLES.len() + 2 + 3 + STORES.len());
+        assert_eq!(
+            wanted.paths().count(),
+            BUNDLES.len() + 2 + 3 + STORES.len() + 1
+        );
     }
 
     #[test]

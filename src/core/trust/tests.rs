@@ -15,6 +15,7 @@ fn wanted() -> Wanted {
         bundles: vec!["/a.pem".to_owned(), "/b.pem".to_owned()],
         named: vec!["/own.pem".to_owned(), "/gone.pem".to_owned()],
         stores: vec!["/cacerts".to_owned()],
+        settings: Vec::new(),
     }
 }
 
@@ -47,8 +48,18 @@ fn a_bundle_is_what_the_image_trusts_and_what_is_named_and_the_authority() {
     assert_eq!(trusted(&files), ["one", "two", "own", "authority"]);
     assert_eq!(files.included, ["/own.pem".to_owned()].into());
     assert_eq!(file(&files, CA_FILE), &pem("authority"));
-    let (_, php) = files.content.last().unwrap();
-    assert!(String::from_utf8_lossy(php).contains("/.dockline/ca-bundle.pem"));
+    for name in ["php/dockline.ini", "apt.conf", "wgetrc"] {
+        let text = String::from_utf8_lossy(file(&files, name));
+        assert!(text.contains("/.dockline/ca-bundle.pem"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn settings_of_the_image_come_before_ours() {
+    let found = Found::from([("/etc/wgetrc".to_owned(), Bytes::from_static(b"tries = 3"))]);
+    let files = files(&ca(), &wanted(), &found);
+    let ours = "ca_certificate = /.dockline/ca-bundle.pem\n";
+    assert_eq!(file(&files, "wgetrc"), &format!("tries = 3\n{ours}"));
 }
 
 #[test]

@@ -43,6 +43,3 @@ pub const AUTHORITIES: [(&str, Effect); 19] = [
 
 /// Read by every Java virtual machine, which heeds no variable about proxies or trust.
 pub const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
-
-/// Folders of settings that PHP reads.
-pub const PHP_FOLDERS: &str = "PHP_INI_SCAN_DIR";

@@ -28,8 +28,8 @@ const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// A container's own services are its own business.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Makes Node (22.21, 24.5 and later) heed the variables above.
-const NODE_HEEDS: &str = "NODE_USE_ENV_PROXY";
+/// Make programs heed the variables above: Node (22.21, 24.5 and later), Perl's LWP.
+const HEED: [&str; 2] = ["NODE_USE_ENV_PROXY", "PERL_LWP_ENV_PROXY"];
 
 /// Answers the exceptions.
 pub(super) fn inject(variables: &mut Variables<'_>, injection: &Injection) -> Vec<String> {
@@ -44,8 +44,10 @@ pub(super) fn inject(variables: &mut Variables<'_>, injection: &Injection) -> Ve
             variables.set(name, &merged);
         }
     }
-    if variables.effective(NODE_HEEDS).is_none() {
-        variables.set(NODE_HEEDS, "1");
+    for name in HEED {
+        if variables.effective(name).is_none() {
+            variables.set(name, "1");
+        }
     }
     exceptions
 }

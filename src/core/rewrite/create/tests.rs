@@ -132,6 +132,9 @@ fn what_is_trusted_is_extended_and_never_lost() {
         "SSL_CERT_FILE=/.dockline/ca-bundle.pem",
         "AWS_CA_BUNDLE=aws.pem",
         "PHP_INI_SCAN_DIR=/php.d",
+        "NODE_OPTIONS=--no-warnings",
+        "PYTHONPATH=/app",
+        "APT_CONFIG=/own.conf",
     ];
     let body = injected(&own, &image, true);
     let bundle = Some("/.dockline/ca-bundle.pem");
@@ -148,6 +151,13 @@ fn what_is_trusted_is_extended_and_never_lost() {
         ("PIP_CERT", bundle),
         ("PHP_INI_SCAN_DIR", Some("/php.d:/.dockline/php")),
         ("SSL_CERT_DIR", None),
+        (
+            "NODE_OPTIONS",
+            Some("--no-warnings --require /.dockline/node.cjs"),
+        ),
+        ("PYTHONPATH", Some("/app:/.dockline/python")),
+        ("APT_CONFIG", None),
+        ("SYSTEM_WGETRC", Some("/.dockline/wgetrc")),
     ] {
         assert_eq!(variable(&body, name), value, "{name}");
     }
@@ -168,6 +178,9 @@ fn what_is_trusted_is_extended_and_never_lost() {
     assert_eq!(variable(&body, "PHP_INI_SCAN_DIR"), Some("/.dockline/php"));
     let body = injected(&json!({}), &[], true);
     assert_eq!(variable(&body, "PHP_INI_SCAN_DIR"), Some(":/.dockline/php"));
+    assert_eq!(variable(&body, "PYTHONPATH"), Some("/.dockline/python"));
+    let body = injected(&json!({}), &["NODE_VERSION=24.9.0"], true);
+    assert_eq!(variable(&body, "NODE_OPTIONS"), None, "it needs no preload");
     assert_eq!(
         variable(&body, "NODE_EXTRA_CA_CERTS"),
         Some("/.dockline/ca.pem")
