@@ -64,14 +64,14 @@ function agents(proxy) {
   return { connect };
 
   function tunnel(host, port, done) {
+    const at = proxy.hostname.replace(/^\[|\]$/g, '');
     const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const asked = http.request({
-      host: proxy.hostname,
-      port: proxy.port || 80,
       method: 'CONNECT',
       path: authority,
       headers: { host: authority },
-      createConnection: (options) => require('net').connect(options),
+      // With nothing of what is asked for: `path` would be a socket's.
+      createConnection: () => require('net').connect(Number(proxy.port) || 80, at),
     });
     asked.once('connect', (answer, socket, early) => {
       if (answer.statusCode !== 200) {
