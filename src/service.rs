@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -22,11 +23,10 @@ use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
 use crate::gateway::{self, Gateway};
 use crate::runtime_dir::{self, Lock};
-use crate::trust::Trust;
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
 use supervise::{Part, Parts};
-use wires::{Wires, ask_servers, authorities, through_tunnel, whose};
+use wires::{Wires, ask_servers, through_tunnel, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -114,12 +114,7 @@ impl Service {
         } = self;
         let wires = Wires::new();
         let (ca, ca_file) = interception.ca(&config);
-        let ca = ca.map(Ca::new);
-        if ca.is_none() && interception.is_external() {
-            warn!(
-                "without --ca containers are not told to trust the interceptor: HTTPS of those that do not will fail"
-            );
-        }
+        let ca = in_use(ca, interception.is_external());
         let ca_sha256 = ca.as_ref().map(|ca| ca.sha256().to_owned());
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
@@ -129,13 +124,7 @@ impl Service {
             through_tunnel(view.clone()),
         );
         let dns_view = wires.dns(addresses.own(), config.internal_egress);
-        let trust = Trust::new(
-            config.selector.instance.clone(),
-            ca,
-            client.clone(),
-            wires.tunnel.1.clone(),
-        );
-        let api_view = wires.api(client.clone(), authorities(trust));
+        let api_view = wires.api(&config.selector.instance, ca, client.clone());
         let api_config = api_proxy::Config {
             instance: config.selector.instance.clone(),
             endpoint: config.endpoint.clone(),
@@ -220,6 +209,16 @@ impl Service {
         });
         parts.supervise().await
     }
+}
+
+/// The authority that containers are to trust.
+fn in_use(pem: Option<Bytes>, intercepts: bool) -> Option<Ca> {
+    if pem.is_none() && intercepts {
+        warn!(
+            "without --ca containers are not told to trust the interceptor: HTTPS of those that do not will fail"
+        );
+    }
+    pem.map(Ca::new)
 }
 
 /// Who this is, for people who look for the owner of a tunnel.

@@ -122,9 +122,9 @@ impl Inner {
     async fn read(&self, origin: &Origin) -> Result<Found, Error> {
         let (image, platform) = (&origin.image, origin.platform.as_deref());
         let labels = self.labels();
-        let paths = origin.wanted.paths();
+        let alternatives = origin.wanted.alternatives();
         self.client
-            .read_image(image, platform, &labels, paths)
+            .read_image(image, platform, &labels, alternatives)
             .await
     }
 

@@ -9,11 +9,13 @@ use crate::config::Config;
 use crate::control::report::{Beyond, Callers, Forward};
 use crate::control::{Addresses, Sources};
 use crate::core::engine_state::EngineState;
+use crate::core::id::Instance;
 use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
 use crate::core::resolve::ADDRESSES;
 use crate::core::route::{OwnAddresses, Resolvers};
+use crate::core::trust::Ca;
 use crate::core::tunnel_state::TunnelState;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
@@ -110,19 +112,26 @@ impl Wires {
         }
     }
 
-    pub(super) fn api(&self, client: Client, authorities: Authorities) -> api_proxy::View {
+    pub(super) fn api(
+        &self,
+        instance: &Instance,
+        ca: Option<Ca>,
+        client: Client,
+    ) -> api_proxy::View {
+        let tunnel = self.tunnel.1.clone();
+        let trust = Trust::new(instance.clone(), ca, client.clone(), tunnel);
         api_proxy::View {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
             leases: self.leases.0.clone(),
             client,
-            authorities,
+            authorities: authorities(trust),
         }
     }
 }
 
 /// From the API proxy to whoever keeps what containers trust.
-pub(super) fn authorities(trust: Trust) -> Authorities {
+fn authorities(trust: Trust) -> Authorities {
     Authorities::new(move |origin| {
         let trust = trust.clone();
         Box::pin(async move { trust.authority(origin).await })

@@ -1,11 +1,12 @@
 //! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the comparison
-//! with Docker's resolver, the benches and the soak.
+//! with Docker's resolver, the table of clients, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`soak`],
-//! [`mod@bench`] and [`demo`].
+//! [`mod@bench`], [`mod@clients`] and [`demo`].
 
 mod bench;
+mod clients;
 mod conform;
 mod console;
 mod demo;
@@ -56,6 +57,11 @@ enum Task {
     Conform(conform::Flags),
     /// Formatting, lints, documentation, dependencies.
     Lint,
+    /// Tries which programs in containers are intercepted by mitmproxy; minutes, and two gigabytes.
+    Clients {
+        /// Only those whose name contains this.
+        only: Option<String>,
+    },
     /// Measures dockline beside limits and peers.
     Bench(bench::Flags),
     /// Shows what dockline does, on a real engine, and cleans up after itself.
@@ -119,6 +125,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Soak(flags) => soak::run(&shell, &workspace, flags),
         Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
         Task::Lint => lint::run(&shell, &workspace),
+        Task::Clients { only } => clients::run(&shell, &workspace, host, only.as_deref()),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),
     }

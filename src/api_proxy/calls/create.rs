@@ -62,10 +62,10 @@ async fn inject(
         platform,
         wanted: create.wanted(&image.environment),
     });
-    let authority = authority.await;
+    let (authority, entry) = tokio::join!(authority, entry(shared, create.attached()));
     let injection = Injection {
         instance: shared.instance.clone(),
-        entry: entry(shared, create.attached()).await?,
+        entry: entry?,
         authority: authority
             .map_err(|error| unready(&format!("the CA could not be put into a volume: {error}")))?,
         no_proxy: create.no_proxy().to_owned(),

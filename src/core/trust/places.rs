@@ -21,16 +21,9 @@ const BUNDLES: [&str; 8] = [
     "/etc/ssl/certs/ca-bundle.crt",
 ];
 
-/// Java's, where `JAVA_HOME` does not say.
-const STORES: [&str; 6] = [
-    // Debian and Alpine keep one for all versions; so do Fedora and RHEL.
-    "/etc/ssl/certs/java/cacerts",
-    "/etc/pki/ca-trust/extracted/java/cacerts",
-    "/etc/pki/java/cacerts",
-    "/usr/lib/jvm/default-jvm/lib/security/cacerts",
-    "/usr/lib/jvm/default-java/lib/security/cacerts",
-    "/opt/java/openjdk/lib/security/cacerts",
-];
+/// Java's, where `JAVA_HOME` does not say: Debian and Alpine keep one for all versions, and so do Fedora and RHEL. Few,
+/// as each takes its time, and most images have none.
+const STORES: [&str; 2] = ["/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts"];
 
 /// Below `JAVA_HOME`: since version 9, and before.
 const IN_JAVA_HOME: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
@@ -41,26 +34,22 @@ const OWN_STORE: &str = "-Djavax.net.ssl.trustStore=";
 /// What is looked for in an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wanted {
-    /// Bundles; the first that holds certificates is what the image trusts.
+    /// Bundles; the first that is there is what the image trusts.
     pub bundles: Vec<String>,
     /// Files that a user or the image itself names, all of which count.
     pub named: Vec<String>,
-    /// Java's stores; the first that holds certificates counts.
+    /// Java's stores; the first that is there counts.
     pub stores: Vec<String>,
     /// Settings that are extended.
     pub settings: Vec<String>,
 }
 
 impl Wanted {
-    /// All of them.
-    pub fn paths(&self) -> impl Iterator<Item = &String> {
-        let Self {
-            bundles,
-            named,
-            stores,
-            settings,
-        } = self;
-        bundles.iter().chain(named).chain(stores).chain(settings)
+    /// All of them: lists of which the first file that is there is wanted.
+    pub fn alternatives(&self) -> impl Iterator<Item = &[String]> {
+        let single = self.named.iter().chain(&self.settings);
+        let single = single.map(std::slice::from_ref);
+        [&self.bundles[..], &self.stores].into_iter().chain(single)
     }
 }
 
@@ -131,9 +120,11 @@ mod tests {
                 "/opt/jdk/jre/lib/security/cacerts"
             ]
         );
+        let first = wanted.alternatives().map(|paths| paths[0].as_str());
+        let first: Vec<_> = first.collect();
         assert_eq!(
-            wanted.paths().count(),
-            BUNDLES.len() + 2 + 3 + STORES.len() + 1
+            first,
+            [BUNDLES[0], "/b.jks", "/corp/roots.pem", "/git.pem", WGETRC]
         );
     }
 

@@ -11,7 +11,7 @@ use super::{Client, QUICK, SLOW, found};
 use crate::core::label::{Labels, ROLE, ROLE_PROBE};
 use crate::docker::Error;
 
-/// Files asked for at a time: each costs the engine a mount.
+/// Files looked for at a time: each costs the engine a mount.
 const AT_A_TIME: usize = 8;
 
 /// A bundle of certificates has a quarter of a megabyte; what is far larger is something else.
@@ -52,17 +52,18 @@ impl Client {
         Ok(self.within(SLOW, call).await?.id)
     }
 
-    /// The files of an image that exist, by the paths that were asked for; symbolic links are followed.
+    /// Files of an image, by the paths that were asked for: of each list the first that is there. Symbolic links are
+    /// followed.
     pub async fn read_image(
         &self,
         image: &str,
         platform: Option<&str>,
         labels: &Labels,
-        paths: impl Iterator<Item = &String>,
+        alternatives: impl Iterator<Item = &[String]>,
     ) -> Result<BTreeMap<String, Bytes>, Error> {
         let probe = self.make_probe(image, platform, labels, Vec::new()).await?;
-        let files: Vec<_> = paths
-            .map(|path| self.read_named(probe.clone(), path.clone()))
+        let files: Vec<_> = alternatives
+            .map(|paths| self.read_first(probe.clone(), paths.to_vec()))
             .collect();
         let files = stream::iter(files).buffer_unordered(AT_A_TIME);
         let read: Result<Vec<_>, Error> = files.try_collect().await;
@@ -70,13 +71,18 @@ impl Client {
         Ok(read?.into_iter().flatten().collect())
     }
 
-    async fn read_named(
+    async fn read_first(
         &self,
         container: String,
-        path: String,
+        paths: Vec<String>,
     ) -> Result<Option<(String, Bytes)>, Error> {
-        let read = self.read_file(&container, &path).await?;
-        Ok(read.map(|bytes| (path, bytes)))
+        for path in paths {
+            let read = self.read_file(&container, &path).await?;
+            if let Some(bytes) = read.filter(|bytes| !bytes.is_empty()) {
+                return Ok(Some((path, bytes)));
+            }
+        }
+        Ok(None)
     }
 
     /// A regular file of a container; nothing if there is none, or too large a one.

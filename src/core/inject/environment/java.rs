@@ -9,16 +9,16 @@ use crate::core::trust::variables::JAVA_OPTIONS;
 const LOOPBACK: [&str; 3] = ["localhost", "127.*", "[::1]"];
 
 pub(super) fn inject(variables: &mut Variables<'_>, injection: &Injection, exceptions: &[String]) {
-    let mut options = proxies(&injection.entry);
+    let mut options = vec![proxies(&injection.entry)];
     if let Some(hosts) = non_proxy_hosts(exceptions, injection.intercept_loopback) {
-        options.push_str(&format!(" -Dhttp.nonProxyHosts={hosts}"));
+        options.push(format!("-Dhttp.nonProxyHosts={hosts}"));
     }
     if injection.authority.is_some() {
-        options.push_str(&format!(
-            " -Djavax.net.ssl.trustStore={FOLDER}/{STORE_FILE} -Djavax.net.ssl.trustStoreType=PKCS12"
+        options.push(format!(
+            "-Djavax.net.ssl.trustStore={FOLDER}/{STORE_FILE} -Djavax.net.ssl.trustStoreType=PKCS12"
         ));
     }
-    variables.append(JAVA_OPTIONS, &options);
+    variables.append(JAVA_OPTIONS, &options.join(" "));
 }
 
 fn proxies(entry: &Entry) -> String {
