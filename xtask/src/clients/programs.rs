@@ -32,7 +32,7 @@ pub(crate) const PROGRAMS: [Program; 21] = [
         "case @@ in http:*) curl -sS -m 20 @@;; *) host=$(echo @@ | cut -d/ -f3); \
          printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' $(echo @@ | cut -d/ -f4 | sed s,^,/,)/ $host | \
          openssl s_client -quiet -ign_eof -verify_return_error -servername $host -proxy ${HTTPS_PROXY#http://} \
-         -connect $host:443;; esac",
+         -connect $host:443 | grep hello;; esac",
     ),
     heeding(
         "apt-helper",
