@@ -15,7 +15,7 @@ pub const PYTHON_FOLDER: &str = "python";
 pub const NODE_FILE: &str = "node.cjs";
 /// Settings for apt, which it reads besides its own.
 pub const APT_FILE: &str = "apt.conf";
-/// Settings for wget, in the place of those in [`WGETRC`].
+/// Settings for wget, in the place of `/etc/wgetrc`.
 pub const WGET_FILE: &str = "wgetrc";
 
 const PHP: &str = "curl.cainfo = /.dockline/ca-bundle.pem
