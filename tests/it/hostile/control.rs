@@ -58,6 +58,7 @@ async fn no_page_of_the_web_can_read_it() {
             "/v1/resolve?name=a",
             "/v1/route?host=a",
             "/healthz",
+            "/proxy.pac",
         ] {
             let answered = asked(&serve, path, &headers).await;
             // Who may ask what the engine says hears that it has not said anything yet.
@@ -85,6 +86,9 @@ async fn questions_without_sense_are_refused_with_advice() {
         ("/v1/route?host=a&port=65536", "400"),
         ("/v1/route?host=a&port=-1", "400"),
         ("/v1/route?host=%5B%3A%3A1&port=1", "503"),
+        ("/v1/who", "400"),
+        ("/v1/who?client=127.0.0.1", "400"),
+        ("/v1/who?client=127.0.0.1:1", "404"),
         ("/v2", "404"),
         ("/v1/../../etc/passwd", "404"),
     ] {
