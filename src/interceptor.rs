@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Connections are asked for at the gateway's [door](crate::doorway), in the caller's scope, and nowhere else. What the
-//! [authority](authority) signs for clients is made up; what origins show is verified by [`trust`].
+//! [authority] signs for clients is made up; what origins show is verified in `trust`.
 
 mod accept;
 pub mod authority;

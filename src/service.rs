@@ -2,6 +2,7 @@
 
 mod interception;
 mod supervise;
+mod wired;
 mod wires;
 
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use crate::gateway::{self, Gateway};
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
-use supervise::{Part, Parts};
+use wired::Wired;
 use wires::{Wires, ask_servers, through_tunnel, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
@@ -39,7 +40,7 @@ pub struct Service {
     control: Control,
     api: ApiProxy,
     interception: Bound,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Service {
@@ -90,7 +91,7 @@ impl Service {
             control,
             api,
             interception,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -101,6 +102,11 @@ impl Service {
 
     /// Runs until `stop`, or until a part of it ends that should not.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<Option<Leftover>> {
+        self.wire().run(stop).await
+    }
+
+    /// Joins the parts to one another.
+    fn wire(self) -> Wired {
         let Self {
             config,
             client,
@@ -110,7 +116,7 @@ impl Service {
             control,
             api,
             interception,
-            _lock,
+            lock,
         } = self;
         let wires = Wires::new();
         let (ca, ca_file) = interception.ca(&config);
@@ -125,18 +131,12 @@ impl Service {
         );
         let dns_view = wires.dns(addresses.own(), config.internal_egress);
         let api_view = wires.api(&config.selector.instance, ca, client.clone());
-        let api_config = api_proxy::Config {
-            instance: config.selector.instance.clone(),
-            endpoint: config.endpoint.clone(),
-            foreign_allowed: config.foreign_allowed,
-            intercept_loopback: config.intercept_loopback,
-        };
-        let callers = gateway.callers();
+        let api_config = api_config(&config);
         let sources = Sources {
             interceptor: interception.report(),
             ca: ca_file,
             ca_sha256: ca_sha256.clone(),
-            callers: whose(callers),
+            callers: whose(gateway.callers()),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
         let link = wires.link(owner.clone(), config.internal_egress);
@@ -173,41 +173,26 @@ impl Service {
             map: wires.map.1,
             leases: wires.leases.1,
         };
+        Wired {
+            dns: (dns, dns_view, forwarder),
+            gateway: (gateway, view, gateway_config, share.arrivals, share.wishes),
+            intercepting,
+            link: (link, wires.link.0),
+            control: (control, sources),
+            api: (api, api_view, api_config),
+            watcher,
+            tunnel: (driver, wires.tunnel.0),
+            lock,
+        }
+    }
+}
 
-        let mut parts = Parts::new(stop);
-        parts.add(Part::Dns, |token| async move {
-            Ok(dns.run(dns_view, forwarder, token).await.map(|()| None)?)
-        });
-        parts.add(Part::Gateway, |token| async move {
-            gateway
-                .run(view, gateway_config, share.arrivals, share.wishes, token)
-                .await;
-            Ok(None)
-        });
-        parts.add(Part::Interceptor, |token| async move {
-            Ok(interception::run(intercepting, token)
-                .await
-                .map(|()| None)?)
-        });
-        parts.add(Part::Link, |token| async move {
-            link.run(wires.link.0, token).await;
-            Ok(None)
-        });
-        parts.add(Part::Control, |token| async move {
-            Ok(control.run(sources, token).await.map(|()| None)?)
-        });
-        parts.add(Part::ApiProxy, |token| async move {
-            api.run(api_view, api_config, token).await;
-            Ok(None)
-        });
-        parts.add(Part::Watcher, |token| async move {
-            watcher.run(token).await;
-            Ok(None)
-        });
-        parts.add(Part::Tunnel, |token| async move {
-            Ok(driver.run(wires.tunnel.0, token).await)
-        });
-        parts.supervise().await
+fn api_config(config: &Config) -> api_proxy::Config {
+    api_proxy::Config {
+        instance: config.selector.instance.clone(),
+        endpoint: config.endpoint.clone(),
+        foreign_allowed: config.foreign_allowed,
+        intercept_loopback: config.intercept_loopback,
     }
 }
 

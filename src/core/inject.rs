@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 pub use own_proxy::OwnProxy;
-pub use reach::{Reach, reach};
+pub use reach::{Reach, lacks_default_bridge, reach};
 pub use undo::Undo;
 
 use super::id::Instance;

@@ -199,23 +199,20 @@ impl Drop for Lab {
         if !self.owns {
             return;
         }
-        let labels = [format!("test={}", self.name), self.watched()];
-        for filter in labels.map(|label| format!("label={label}")) {
-            let containers = self.try_docker(&["ps", "-aq", "--filter", &filter]);
-            for id in String::from_utf8_lossy(&containers.stdout).lines() {
-                self.try_docker(&["rm", "-fv", id]);
-            }
-            let volumes = self.try_docker(&["volume", "ls", "-q", "--filter", &filter]);
-            for name in String::from_utf8_lossy(&volumes.stdout).lines() {
-                self.try_docker(&["volume", "rm", name]);
-            }
-            let images = self.try_docker(&["image", "ls", "-q", "--filter", &filter]);
-            for id in String::from_utf8_lossy(&images.stdout).lines() {
-                self.try_docker(&["image", "rm", "-f", id]);
-            }
-            let networks = self.try_docker(&["network", "ls", "-q", "--filter", &filter]);
-            for id in String::from_utf8_lossy(&networks.stdout).lines() {
-                self.try_docker(&["network", "rm", id]);
+        let filters = [format!("test={}", self.name), self.watched()];
+        let filters = filters.map(|label| format!("label={label}"));
+        // All containers first: a network that one of them is on stays.
+        for (list, remove) in [
+            (&["ps", "-aq"][..], &["rm", "-fv"][..]),
+            (&["volume", "ls", "-q"], &["volume", "rm"]),
+            (&["image", "ls", "-q"], &["image", "rm", "-f"]),
+            (&["network", "ls", "-q"], &["network", "rm"]),
+        ] {
+            for filter in &filters {
+                let found = self.try_docker(&[list, &["--filter", filter]].concat());
+                for name in String::from_utf8_lossy(&found.stdout).lines() {
+                    self.try_docker(&[remove, &[name]].concat());
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{Forward, Refusal, Rule};
 use crate::api_proxy::Shared;
 use crate::api_proxy::leases::Held;
 use crate::core::id::NetworkId;
-use crate::core::inject::{Attached, Candidate, injectable};
+use crate::core::inject::{Attached, Candidate, injectable, lacks_default_bridge};
 use crate::core::label;
 use crate::core::map::NetworkMap;
 use crate::core::membership::{self, Lease};
@@ -50,6 +50,10 @@ pub(super) async fn decide(shared: &Shared, reference: &str) -> Result<Forward, 
     let networks = match Attached::of(&container.mode) {
         Attached::Host => Vec::new(),
         Attached::Like(other) => lent(shared, &other).await,
+        Attached::DefaultBridge if lacks_default_bridge(&shared.map()) => {
+            let is_there = |n: &WantedNetwork| Attached::of(&n.name) != Attached::DefaultBridge;
+            container.networks.into_iter().filter(is_there).collect()
+        }
         Attached::Named | Attached::DefaultBridge => container.networks,
     };
     Ok(Forward {

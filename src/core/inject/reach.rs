@@ -31,14 +31,20 @@ pub fn reach(map: &NetworkMap, instance: &Instance, attached: &Attached) -> Reac
             let entry = home.and_then(|home| address_on(map, &home.id));
             entry.map_or(Reach::NotYet, Reach::Known)
         }
-        Attached::DefaultBridge if map.generation() == 0 => Reach::NotYet,
-        Attached::DefaultBridge => match network(map, |network| network.default_bridge) {
-            // Of an engine that was told to have none (`--bridge=none`): the container has no network, and what it may
-            // be connected to later knows the name.
-            None => Reach::Known(Entry::Name(instance.clone())),
-            Some(bridge) => on_bridge(map, bridge),
-        },
+        // The container has no network, and what it may be connected to later knows the name.
+        Attached::DefaultBridge if lacks_default_bridge(map) => {
+            Reach::Known(Entry::Name(instance.clone()))
+        }
+        Attached::DefaultBridge => {
+            let bridge = network(map, |network| network.default_bridge);
+            bridge.map_or(Reach::NotYet, |bridge| on_bridge(map, bridge))
+        }
     }
+}
+
+/// Whether the engine was told to have no default bridge (`--bridge=none`); nobody has to wait for it.
+pub fn lacks_default_bridge(map: &NetworkMap) -> bool {
+    map.generation() > 0 && network(map, |network| network.default_bridge).is_none()
 }
 
 fn on_bridge(map: &NetworkMap, bridge: &Network) -> Reach {
@@ -100,7 +106,14 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_default_bridge_that_is_not_there_or_not_open() {
-        check(&map("net shop 10.1.0.0/24"), "default", &name());
+        let without = map("net shop 10.1.0.0/24");
+        check(&without, "default", &name());
+        assert!(lacks_default_bridge(&without));
+        assert!(!lacks_default_bridge(&map(BRIDGE)));
+        assert!(
+            !lacks_default_bridge(&NetworkMap::default()),
+            "nobody knows"
+        );
         let closed = map("net bridge default no-icc 172.17.0.0/16");
         assert!(matches!(
             reach(

@@ -11,6 +11,9 @@ use crate::core::id::ContainerId;
 use crate::core::inventory::{Container, Endpoint, Network, Services};
 use crate::core::label;
 
+/// Whose an address is, and the name that Docker gives in PTR.
+pub(super) type Pointed = (Owner, Option<Arc<str>>);
+
 /// See the module. The same container on the same network always says the same, so that it can be taken back.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -19,7 +22,7 @@ pub(super) struct Said {
     /// By alias: the target, both in lower case, and who says so.
     pub(super) links: Vec<(String, (String, ContainerId))>,
     /// By address: whose it is, and the name that Docker gives in PTR.
-    pub(super) addresses: Vec<(IpAddr, (Owner, Option<Arc<str>>))>,
+    pub(super) addresses: Vec<(IpAddr, Pointed)>,
 }
 
 impl Said {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::record::{Owner, Record};
-use super::said::Said;
+use super::said::{Pointed, Said};
 use super::{said, services};
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, Inventory, Known, Network, Services};
@@ -51,7 +51,7 @@ pub struct NetworkView {
     links: SharedIndex<String, (String, ContainerId)>,
     /// By address: whose it is, and the name that Docker gives in PTR. Of several, which is an engine's state between
     /// two events, the last counts.
-    addresses: SharedIndex<IpAddr, (Owner, Option<Arc<str>>)>,
+    addresses: SharedIndex<IpAddr, Pointed>,
 }
 
 impl NetworkView {

@@ -104,9 +104,12 @@ impl Tracker {
                 (true, false) => self.queue.request_first(file, false),
                 (false, true) => {
                     self.queue.forget(&file);
-                    self.amend(id, |known| match file {
-                        Fetch::Resolver(_) => known.asks_docker = None,
-                        _ => known.hosts = None,
+                    self.amend(id, |known| {
+                        if let Fetch::Resolver(_) = file {
+                            known.asks_docker = None;
+                        } else {
+                            known.hosts = None;
+                        }
                     });
                 }
                 (true, true) | (false, false) => {}

@@ -1,0 +1,86 @@
+//! The parts with their wires, to be run together.
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::interception::{self, Running};
+use super::supervise::{Part, Parts};
+use crate::api_proxy::{self, ApiProxy};
+use crate::control::{Control, Sources};
+use crate::core::link_state::LinkState;
+use crate::core::tunnel_state::TunnelState;
+use crate::dns::{self, Dns, Forwarder};
+use crate::docker::watcher::Watcher;
+use crate::doorway::Wish;
+use crate::gateway::{self, Gateway};
+use crate::link::{Arrival, Link};
+use crate::runtime_dir::Lock;
+use crate::tunnel::{Driver, Leftover};
+
+/// Each part with what it needs.
+pub(super) struct Wired {
+    pub(super) dns: (Dns, dns::View, Forwarder),
+    pub(super) gateway: (
+        Gateway,
+        gateway::View,
+        gateway::Config,
+        mpsc::Receiver<Arrival>,
+        mpsc::Receiver<Wish>,
+    ),
+    pub(super) intercepting: Option<Running>,
+    pub(super) link: (Link, watch::Sender<LinkState>),
+    pub(super) control: (Control, Sources),
+    pub(super) api: (ApiProxy, api_proxy::View, api_proxy::Config),
+    pub(super) watcher: Watcher,
+    pub(super) tunnel: (Driver, watch::Sender<TunnelState>),
+    /// Held to the end.
+    pub(super) lock: Lock,
+}
+
+impl Wired {
+    /// Runs all parts until `stop`, or until one ends that should not.
+    pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<Option<Leftover>> {
+        let Self {
+            dns: (dns, names, forwarder),
+            gateway: (gateway, view, config, arrivals, wishes),
+            intercepting,
+            link: (link, link_tx),
+            control: (control, sources),
+            api: (api, api_view, api_config),
+            watcher,
+            tunnel: (driver, tunnel_tx),
+            lock: _held,
+        } = self;
+        let mut parts = Parts::new(stop);
+        parts.add(Part::Dns, |token| async move {
+            Ok(dns.run(names, forwarder, token).await.map(|()| None)?)
+        });
+        parts.add(Part::Gateway, |token| async move {
+            gateway.run(view, config, arrivals, wishes, token).await;
+            Ok(None)
+        });
+        parts.add(Part::Interceptor, |token| async move {
+            interception::run(intercepting, token).await?;
+            Ok(None)
+        });
+        parts.add(Part::Link, |token| async move {
+            link.run(link_tx, token).await;
+            Ok(None)
+        });
+        parts.add(Part::Control, |token| async move {
+            Ok(control.run(sources, token).await.map(|()| None)?)
+        });
+        parts.add(Part::ApiProxy, |token| async move {
+            api.run(api_view, api_config, token).await;
+            Ok(None)
+        });
+        parts.add(Part::Watcher, |token| async move {
+            watcher.run(token).await;
+            Ok(None)
+        });
+        parts.add(Part::Tunnel, |token| async move {
+            Ok(driver.run(tunnel_tx, token).await)
+        });
+        parts.supervise().await
+    }
+}
