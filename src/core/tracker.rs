@@ -221,14 +221,12 @@ impl Tracker {
     }
 
     fn change(&mut self, id: &ContainerId, change: impl FnOnce(&mut Container)) {
-        let Some(mut known) = self.inventory.containers().get(id).cloned() else {
-            return;
-        };
-        change(Arc::make_mut(&mut known.container));
-        // It has addresses in it that may be another's now.
-        known.hosts = None;
-        known.asks_docker = None;
-        self.inventory.put_container(known);
+        self.amend(id, |known| {
+            change(Arc::make_mut(&mut known.container));
+            // It has addresses in it that may be another's now.
+            known.hosts = None;
+            known.asks_docker = None;
+        });
     }
 
     fn look_if_relevant(&mut self, id: &ContainerId) {

@@ -129,8 +129,7 @@ fn network_mode(mode: &str) -> NetworkMode {
 fn endpoint(settings: EndpointSettings) -> Option<Endpoint> {
     let network = NetworkId::from(non_empty(settings.network_id)?);
     let endpoint_id = non_empty(settings.endpoint_id)?;
-    let links = settings.links.unwrap_or_default();
-    let names = settings.dns_names;
+    let (links, names) = (settings.links.unwrap_or_default(), settings.dns_names);
     let aliases = settings.aliases.filter(|_| names.is_none());
     Some(Endpoint {
         network,

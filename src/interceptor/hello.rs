@@ -5,6 +5,10 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::server::Acceptor;
 
+use super::origin::H2;
+
+/// What HTTP/1.1 is called in TLS (RFC 7301, section 6).
+const HTTP1: &[u8] = b"http/1.1";
 /// The first byte of a TLS record that holds a handshake.
 pub(super) const HANDSHAKE: u8 = 0x16;
 /// More than a client has to say.
@@ -16,6 +20,20 @@ pub(super) struct Hello {
     pub(super) server_name: Option<String>,
     pub(super) protocols: Vec<Vec<u8>>,
     pub(super) read: Bytes,
+}
+
+impl Hello {
+    /// Whether HTTP may be spoken in that TLS.
+    pub(super) fn speaks_http(&self) -> bool {
+        self.protocols.is_empty() || !self.offer().is_empty()
+    }
+
+    /// What the client offers, of what we speak.
+    pub(super) fn offer(&self) -> Vec<Vec<u8>> {
+        let offered = self.protocols.iter();
+        let known = offered.filter(|p| [H2, HTTP1].contains(&p.as_slice()));
+        known.cloned().collect()
+    }
 }
 
 /// Reads a hello, beginning with what was read before. What is none comes back as it came.

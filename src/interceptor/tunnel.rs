@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::exchange::Conversation;
 use super::hello::{self, HANDSHAKE, Hello};
-use super::origin::{H2, Origin, Target, Tls};
+use super::origin::{Origin, Target, Tls};
 use super::prefixed::Prefixed;
 use super::records::Begin;
 use super::refusal::Refusal;
@@ -27,8 +27,6 @@ use crate::core::route::{Destination, Host};
 use crate::doorway::Opened;
 use crate::relay::{End, relay};
 
-/// What HTTP/1.1 is called in TLS (RFC 7301, section 6).
-const HTTP1: &[u8] = b"http/1.1";
 const NOT_TLS: &str = "not TLS, passed on as it is";
 /// How many clients that do not trust us are remembered, so that each is told of once.
 const REMEMBERED: usize = 1_024;
@@ -84,7 +82,7 @@ impl Tunnel {
         }
         let hello = timeout(DEADLINES.handshake, hello::read(&mut stream, early)).await;
         match hello {
-            Ok(Ok(hello)) if !speaks_http(&hello) => {
+            Ok(Ok(hello)) if !hello.speaks_http() => {
                 let remark = "TLS, but not for HTTP, passed on as it is";
                 self.pass_on(stream, hello.read, Some(remark)).await;
             }
@@ -154,7 +152,7 @@ impl Tunnel {
             lease,
         } = opened;
         let far = Prefixed { early, stream: far };
-        let offered = offer(&hello);
+        let offered = hello.offer();
         let trust = &client.shared.trust;
         let origin = (&destination, name.as_str());
         let reached = trust.connect(&client, origin, offered.clone(), far).await;
@@ -219,18 +217,6 @@ async fn converse(
     if let Err(error) = ended {
         debug!(%error, "an HTTP/2 connection ended early");
     }
-}
-
-/// Whether HTTP may be spoken in that TLS.
-fn speaks_http(hello: &Hello) -> bool {
-    hello.protocols.is_empty() || !offer(hello).is_empty()
-}
-
-/// What the client offers, of what we speak.
-fn offer(hello: &Hello) -> Vec<Vec<u8>> {
-    let offered = hello.protocols.iter();
-    let known = offered.filter(|p| [H2, HTTP1].contains(&p.as_slice()));
-    known.cloned().collect()
 }
 
 /// Speaks TLS to a client as `name`.

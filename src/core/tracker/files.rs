@@ -81,7 +81,7 @@ impl Tracker {
     }
 
     /// Changes what is known of a container besides its inspect.
-    fn amend(&mut self, id: &ContainerId, change: impl FnOnce(&mut Known)) {
+    pub(super) fn amend(&mut self, id: &ContainerId, change: impl FnOnce(&mut Known)) {
         if let Some(mut known) = self.inventory.containers().get(id).cloned() {
             change(&mut known);
             self.inventory.put_container(known);

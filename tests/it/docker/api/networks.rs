@@ -1,6 +1,6 @@
 //! The tunnel is where a container needs it before it starts, and in nobody's way.
 
-use crate::support::{IMAGE, on_each_engine};
+use crate::support::{IMAGE, eventually, on_each_engine};
 
 #[test]
 fn the_entry_has_its_name_before_a_container_starts() {
@@ -72,14 +72,12 @@ fn a_container_gets_the_address_that_it_asks_for() {
         let net = shell.network("net", &["--subnet", &subnet]);
         shell.start("first", &["--network", &net], &["sleep", "1000"]);
         running.joined(&[&net]).await;
-        let tunnel = running.status().await.tunnel;
-        let ours = tunnel
-            .networks
-            .iter()
-            .find(|n| n.name == net)
-            .unwrap()
-            .address
-            .unwrap();
+        // It is known to have joined before its address there is.
+        let ours = eventually("the tunnel's address", async || {
+            let networks = running.status().await.tunnel.networks;
+            networks.into_iter().find(|n| n.name == net)?.address
+        })
+        .await;
         let options = ["--network", &net, "--ip", &ours.to_string()];
         shell.start("wants", &options, &["sleep", "1000"]);
         let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
