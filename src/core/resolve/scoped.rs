@@ -48,7 +48,7 @@ pub(super) fn has_resolver(map: &NetworkMap, id: &ContainerId) -> bool {
     // In the other modes there is an endpoint as well, on a network that is none.
     asker(map, id).is_some_and(|known| {
         known.container.network_mode == NetworkMode::Endpoints
-            && !Sight::new(map, known).networks.is_empty()
+            && (known.asks_docker == Some(true) || !Sight::new(map, known).networks.is_empty())
     })
 }
 

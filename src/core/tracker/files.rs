@@ -12,7 +12,7 @@ use super::queue::Worth;
 use super::{Fetch, Tracker};
 use crate::core::hosts_file::HostsFile;
 use crate::core::id::{ContainerId, NetworkId};
-use crate::core::inventory::{Container, Endpoint, Known};
+use crate::core::inventory::{Container, Endpoint, Known, NetworkMode};
 
 impl Tracker {
     /// The engine's answer to [`Fetch::Hosts`]; `None` if there is no such file, or none that can be read.
@@ -59,16 +59,20 @@ impl Tracker {
         owns.is_some_and(|owner| is_read(owner) || self.entries.lends(id))
     }
 
-    /// Who was on another network keeps Docker's resolver on the default bridge. What there is to find there are names
-    /// that renames gave, which the engine must tell (25 and later).
+    /// Who was on another network keeps Docker's resolver, on none and on the default bridge. What there is to find on that are
+    /// names that renames gave, which the engine must tell (25 and later).
     fn reads_resolver(&self, id: &ContainerId) -> bool {
         let known = self.inventory.containers().get(id);
         let mut endpoints = known.into_iter().flat_map(|k| &k.container.endpoints);
         let networks = self.inventory.networks();
         let on_bridge = |e: &Endpoint| networks.get(&e.network).is_some_and(|n| n.default_bridge);
         let tells_names = |e: &Endpoint| e.dns_names.is_some();
-        let alone = known.is_some_and(|k| k.container.endpoints.len() == 1);
-        alone && self.reads_hosts(id) && endpoints.all(|e| on_bridge(e) && tells_names(e))
+        let may_have_kept_it = known.map(|k| &k.container).is_some_and(|c| {
+            c.state.is_up() && c.network_mode == NetworkMode::Endpoints && c.endpoints.len() <= 1
+        });
+        may_have_kept_it
+            && self.reads_hosts(id)
+            && endpoints.all(|e| on_bridge(e) && tells_names(e))
     }
 
     fn is_read(&self, file: &Fetch) -> bool {
