@@ -32,7 +32,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use listen::ApiProxy;
 
@@ -43,6 +42,7 @@ use crate::core::membership::Leases;
 use crate::core::trust::Origin;
 use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint, Error};
+use crate::tasks::Tasks;
 
 /// Where engines listen on machines of their own.
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
@@ -115,22 +115,12 @@ struct Shared {
     intercept_loopback: bool,
     /// Its own socket.
     socket: PathBuf,
-    tasks: TaskTracker,
-    /// No more patience: every task ends at once.
-    cut: CancellationToken,
+    tasks: Tasks,
     /// No more requests.
     stop: CancellationToken,
 }
 
 impl Shared {
-    /// Starts a task that [`ApiProxy::run`] waits for.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
-        self.tasks.spawn(async move {
-            cut.run_until_cancelled_owned(task).await;
-        });
-    }
-
     fn map(&self) -> Arc<NetworkMap> {
         Arc::clone(&self.map.borrow())
     }

@@ -35,10 +35,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, debug};
 
 pub use callers::Callers;
 pub use connections::{Connection, Connections};
@@ -55,6 +52,7 @@ use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
 use crate::core::tunnel_state::TunnelState;
 use crate::doorway::Wish;
+use crate::tasks::Tasks;
 use accept::{accept, receive};
 use dial::{Dialler, Outside, Resolver};
 use exceptions::Exceptions;
@@ -191,12 +189,11 @@ impl Gateway {
             password: config.password,
             hints: Hints::of(self.callers),
             deadlines: config.deadlines,
-            tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
+            tasks: Tasks::default(),
             stop,
         });
         // Whoever drops this future leaves no task behind either.
-        let _cut = shared.cut.clone().drop_guard();
+        let _guard = shared.tasks.guard();
         let look_out = async {
             if let Some(interceptor) = &shared.interceptor {
                 shared
@@ -211,15 +208,7 @@ impl Gateway {
             door::attend(wishes, &shared, config.capacity),
             look_out,
         );
-        shared.tasks.close();
-        if timeout(config.deadlines.grace, shared.tasks.wait())
-            .await
-            .is_err()
-        {
-            debug!(open = shared.tasks.len(), "connections are cut off");
-            shared.cut.cancel();
-            shared.tasks.wait().await;
-        }
+        shared.tasks.finish(config.deadlines.grace).await;
     }
 }
 
@@ -232,9 +221,7 @@ struct Shared {
     password: Option<Password>,
     hints: Hints,
     deadlines: Deadlines,
-    tasks: TaskTracker,
-    /// No more patience: every task ends at once.
-    cut: CancellationToken,
+    tasks: Tasks,
     /// No more requests.
     stop: CancellationToken,
 }
@@ -242,14 +229,5 @@ struct Shared {
 impl Shared {
     fn scope(&self, hint: Option<&str>) -> Scope {
         self.hints.scope(&self.dialler.map(), hint)
-    }
-
-    /// Starts a task that [`Gateway::run`] waits for.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self
-            .cut
-            .clone()
-            .run_until_cancelled_owned(task.in_current_span());
-        self.tasks.spawn(task);
     }
 }

@@ -32,10 +32,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, debug};
 
 pub use authority::{Authority, AuthorityError};
 pub use har::Har;
@@ -49,14 +46,13 @@ use crate::core::route::Destination;
 use crate::core::who::{Who, who};
 use crate::doorway::Doorway;
 use crate::proxy::Password;
+use crate::proxy::accept::Place;
+use crate::tasks::Tasks;
 use accept::{accept, receive};
 use leaves::Leaves;
 use records::Recorder;
 use trust::Trust;
 use tunnel::Distrust;
-
-/// The most that is held of what an HTTP/1 connection has read, and as much of what it has yet to write.
-const BUFFER: usize = 64 * 1024;
 
 /// How long the interceptor waits for anybody. Bodies and answers take as long as they take.
 #[derive(Clone, Copy, Debug)]
@@ -160,8 +156,7 @@ impl BuiltIn {
             password: config.password,
             recorder,
             distrust: Distrust::default(),
-            tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
+            tasks: Tasks::default(),
             stop,
         });
         let serving = async {
@@ -178,17 +173,9 @@ async fn serve(
     arrivals: mpsc::Receiver<(TcpStream, Caller)>,
 ) {
     // Whoever drops this future leaves no task behind either.
-    let _cut = shared.cut.clone().drop_guard();
-    tokio::join!(
-        accept(listener, &shared, CAPACITY),
-        receive(arrivals, &shared, CAPACITY),
-    );
-    shared.tasks.close();
-    if timeout(DEADLINES.grace, shared.tasks.wait()).await.is_err() {
-        debug!(open = shared.tasks.len(), "connections are cut off");
-        shared.cut.cancel();
-        shared.tasks.wait().await;
-    }
+    let _guard = shared.tasks.guard();
+    tokio::join!(accept(listener, &shared), receive(arrivals, &shared));
+    shared.tasks.finish(DEADLINES.grace).await;
 }
 
 /// What all connections share.
@@ -202,22 +189,9 @@ struct Shared {
     password: Option<Password>,
     recorder: Recorder,
     distrust: Distrust,
-    tasks: TaskTracker,
-    /// No more patience: every task ends at once.
-    cut: CancellationToken,
+    tasks: Tasks,
     /// No more requests.
     stop: CancellationToken,
-}
-
-impl Shared {
-    /// Starts a task that [`BuiltIn::run`] waits for.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self
-            .cut
-            .clone()
-            .run_until_cancelled_owned(task.in_current_span());
-        self.tasks.spawn(task);
-    }
 }
 
 /// Somebody whose connection is served, with its place among those that are.
@@ -226,11 +200,11 @@ struct Client {
     caller: Caller,
     who: Arc<Who>,
     shared: Arc<Shared>,
-    _place: Arc<tokio::sync::OwnedSemaphorePermit>,
+    _place: Arc<Place>,
 }
 
 impl Client {
-    fn new(caller: Caller, shared: &Arc<Shared>, place: tokio::sync::OwnedSemaphorePermit) -> Self {
+    fn new(caller: Caller, shared: &Arc<Shared>, place: Place) -> Self {
         let who = who(&shared.map.borrow(), &caller);
         Self {
             caller,
@@ -259,6 +233,6 @@ impl Client {
 /// HTTP/2 does its work in tasks, which are ours like all others.
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Client {
     fn execute(&self, task: F) {
-        self.shared.spawn(task);
+        self.shared.tasks.spawn(task);
     }
 }

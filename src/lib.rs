@@ -50,9 +50,9 @@
 //!   properties in `core/tracker/tests/` try to refute.
 //! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
 //! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
-//!   beside them: `proxy` (headers, credentials, sockets), `relay`, [`doorway`].
-//! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in a
-//!   `TaskTracker`.
+//!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, [`doorway`].
+//! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in
+//!   `tasks`.
 //! - **Everything that waits on a peer has a deadline, and every queue has an end.**
 //!
 //! `tests/it/layering.rs` keeps those of these rules that can be read off the source.
@@ -79,6 +79,7 @@ pub mod service;
 pub mod doorway;
 mod proxy;
 mod relay;
+mod tasks;
 
 pub mod cli;
 pub mod config;

@@ -1,9 +1,12 @@
-//! What dockline's two proxies, the gateway and the built-in interceptor, have in common: which headers pass, what a client
-//! says of itself, and how their sockets are set.
+//! What dockline's two proxies, the gateway and the built-in interceptor, have in common: how connections come in and are
+//! served, which headers pass, what a client says of itself, and how it is refused.
 
+pub(crate) mod accept;
+pub(crate) mod conversation;
 pub(crate) mod credentials;
 pub(crate) mod headers;
 mod password;
+pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod socket;
 

@@ -57,7 +57,7 @@ impl Held {
             return;
         };
         let state = Arc::clone(shared);
-        shared.spawn(async move {
+        shared.tasks.spawn(async move {
             let is_up = |map: &NetworkMap| {
                 let known = map.containers().get(&container);
                 known.is_some_and(|known| known.container.state.is_up())

@@ -11,12 +11,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::{Config, Shared, View, conversation};
+use crate::tasks::Tasks;
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
 const CLIENTS: usize = 4_096;
@@ -69,23 +69,18 @@ impl ApiProxy {
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
             socket: self.socket.clone(),
-            tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
+            tasks: Tasks::default(),
             stop: stop.clone(),
         });
         // Whoever drops this future leaves no task behind either.
-        let _cut = shared.cut.clone().drop_guard();
+        let _guard = shared.tasks.guard();
         stop.run_until_cancelled(accept(self.unix, self.tcp, &shared))
             .await;
         // Nobody is to connect to a socket that nobody serves any more.
         if let Err(error) = fs::remove_file(&self.socket) {
             warn!(%error, "the API proxy's socket stays");
         }
-        shared.tasks.close();
-        if timeout(GRACE, shared.tasks.wait()).await.is_err() {
-            shared.cut.cancel();
-            shared.tasks.wait().await;
-        }
+        shared.tasks.finish(GRACE).await;
     }
 }
 
@@ -119,7 +114,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let conversation = conversation::serve(client, by_tcp, Arc::clone(shared));
-    shared.spawn(async move {
+    shared.tasks.spawn(async move {
         conversation.await;
         drop(place);
     });

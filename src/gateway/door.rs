@@ -2,49 +2,42 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tracing::debug_span;
 
 use super::Shared;
 use super::dial::{Call, Dialled};
 use crate::doorway::{Lease, Opened, Refused, Wish};
+use crate::proxy::accept::{self, Place};
 
 /// Takes wishes until told to stop; as many at a time as there may be connections.
-pub(super) async fn attend(
-    mut wishes: mpsc::Receiver<Wish>,
-    shared: &Arc<Shared>,
-    capacity: usize,
-) {
-    let places = Arc::new(Semaphore::new(capacity));
-    let mut next = async || {
-        let place = Arc::clone(&places).acquire_owned().await.ok()?;
-        Some((wishes.recv().await?, place))
+pub(super) async fn attend(wishes: mpsc::Receiver<Wish>, shared: &Arc<Shared>, capacity: usize) {
+    accept::receive(wishes, capacity, &shared.stop, |wish, place| {
+        let span = debug_span!("wish", from = %wish.caller.address);
+        let granted = grant(wish, Arc::clone(shared), place);
+        span.in_scope(|| shared.tasks.spawn(granted));
+    })
+    .await;
+}
+
+async fn grant(wish: Wish, shared: Arc<Shared>, _place: Place) {
+    let Wish {
+        caller,
+        destination,
+        plain_http,
+        mut answer,
+    } = wish;
+    let call = Call {
+        client: caller.address,
+        scope: caller.scope,
+        destination,
+        plain_http,
     };
-    while let Some(Some((wish, place))) = shared.stop.run_until_cancelled(next()).await {
-        let Wish {
-            caller,
-            destination,
-            plain_http,
-            mut answer,
-        } = wish;
-        let span = debug_span!("wish", from = %caller.address);
-        let call = Call {
-            client: caller.address,
-            scope: caller.scope,
-            destination,
-            plain_http,
-        };
-        let shared_too = Arc::clone(shared);
-        let opened = async move {
-            tokio::select! {
-                // Nobody waits for it any more.
-                () = answer.closed() => {}
-                // Boxed: most of the time nobody dials.
-                opened = Box::pin(open(call, shared_too)) => drop(answer.send(opened)),
-            }
-            drop(place);
-        };
-        span.in_scope(|| shared.spawn(opened));
+    tokio::select! {
+        // Nobody waits for it any more.
+        () = answer.closed() => {}
+        // Boxed: most of the time nobody dials.
+        opened = Box::pin(open(call, shared)) => drop(answer.send(opened)),
     }
 }
 

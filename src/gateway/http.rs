@@ -10,15 +10,13 @@ mod reply;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tracing::{debug, trace};
 
@@ -27,15 +25,14 @@ use super::connections::Entry;
 use super::dial::{Call, Dialled};
 use crate::core::caller::Caller;
 use crate::core::resolve::Scope;
-use crate::core::route::{Destination, Host};
+use crate::core::route::Destination;
+use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::connect_destination;
 use crate::relay::{End, relay};
 use origin::Origin;
-use reply::{Body, Refusal};
-
-/// The most that each side of an exchange holds of what it has read and, as much again, of what it has yet to write. The
-/// head of a message has to fit as well; servers take far smaller ones. hyper's own limit is six times as much.
-pub(super) const BUFFER: usize = 64 * 1024;
+use reply::Body;
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
@@ -68,26 +65,10 @@ async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
         let conversation = Arc::clone(conversation);
         async move { Ok::<_, Infallible>(conversation.answer(request).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(conversation.shared.deadlines.idle)
-        .max_buf_size(BUFFER)
-        .preserve_header_case(true)
-        // What is forwarded stays as the origin sent it.
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = conversation.shared.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "an HTTP connection ended early");
-    }
+    let Shared {
+        deadlines, stop, ..
+    } = &*conversation.shared;
+    serve_http1(stream, service, deadlines.idle, stop).await;
 }
 
 /// What is known of one client connection from request to request.
@@ -127,7 +108,7 @@ impl Conversation {
     /// Checks that the client takes us for a proxy and knows the password; answers the client hint.
     fn admit(&self, request: &Request<Incoming>) -> Result<Option<String>, Refusal> {
         if request.uri().authority().is_none() {
-            return Err(Refusal::not_a_server());
+            return Err(reply::not_a_server());
         }
         if self.caller.is_some() {
             return Ok(None);
@@ -161,16 +142,9 @@ impl Conversation {
         mut request: Request<Incoming>,
         hint: Option<String>,
     ) -> Result<Response<Body>, Refusal> {
-        let authority = request.uri().authority();
-        let destination = authority.and_then(|authority| {
-            Some(Destination {
-                host: Host::from(authority.host()),
-                port: authority.port_u16()?,
-            })
-        });
-        let destination = destination.ok_or_else(Refusal::no_port)?;
+        let destination = connect_destination(request.uri()).ok_or_else(Refusal::no_port)?;
         let call = self.call(hint.as_deref(), destination.clone(), false);
-        let failed = |error| Refusal::failed(&destination, &error);
+        let failed = |error| reply::failed(&destination, &error);
         if let Some(onward) = self.onward(&call).await.map_err(failed)? {
             return self.connect_onward(onward, &call, request).await;
         }

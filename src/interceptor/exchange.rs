@@ -8,17 +8,17 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::upgrade::OnUpgrade;
-use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tracing::{debug, trace};
 
-use super::Client;
 use super::bodies::{Body, Sent, Tap};
 use super::origin::{Origin, Target};
 use super::records::{Begin, Open, Side};
-use super::refusal::Refusal;
+use super::{Client, refusal};
 use crate::proxy::headers;
-use crate::proxy::request::{host_of, repeatable};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::{repeatable, to_origin_form};
 use crate::relay::carry;
 
 /// What is known of one client connection from request to request.
@@ -96,7 +96,7 @@ impl Conversation {
             switched = headers::upgrade(Version::HTTP_11, response.headers());
             if !asked || switched.is_none() {
                 let reason = "it switched protocols without being asked";
-                return Err(Refusal::broken(&target.destination, reason));
+                return Err(refusal::broken(&target.destination, reason));
             }
             self.relay(near, hyper::upgrade::on(&mut response));
         } else if !target.is_h2() {
@@ -115,7 +115,7 @@ impl Conversation {
     ) -> Result<(Response<Incoming>, Origin), Refusal> {
         let broken = |error: &hyper::Error| {
             let reason = format!("the connection broke before the answer came: {error}");
-            Refusal::broken(&target.destination, reason)
+            refusal::broken(&target.destination, reason)
         };
         if let Some(mut origin) = self.take()
             && origin.serves(target).await
@@ -156,7 +156,7 @@ impl Conversation {
     /// Lets both sides talk as they like, once they have switched.
     fn relay(&self, near: OnUpgrade, far: OnUpgrade) {
         let client = self.client.clone();
-        self.client.shared.spawn(async move {
+        self.client.shared.tasks.spawn(async move {
             let (Ok(near), Ok(far)) = tokio::join!(near, far) else {
                 debug!("a connection ended before it was handed over");
                 return;
@@ -196,14 +196,7 @@ fn outgoing(
     if target.is_h2() {
         parts.headers.remove(CONNECTION);
     } else {
-        if !parts.headers.contains_key(HOST)
-            && let Some(host) = host_of(&parts.uri)
-        {
-            parts.headers.insert(HOST, host);
-        }
-        let path = parts.uri.path_and_query().cloned();
-        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        parts.version = Version::HTTP_11;
+        to_origin_form(&mut parts);
     }
     let of = Arc::clone(open);
     let side = Side::Request;

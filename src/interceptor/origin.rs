@@ -13,10 +13,12 @@ use tracing::trace;
 
 use super::bodies::Sent;
 use super::prefixed::Prefixed;
-use super::refusal::Refusal;
-use super::{BUFFER, Client, DEADLINES};
+use super::refusal;
+use super::{Client, DEADLINES};
 use crate::core::route::Destination;
 use crate::doorway::{Lease, Opened};
+use crate::proxy::conversation::BUFFER;
+use crate::proxy::refusal::Refusal;
 
 /// What HTTP/2 is called in TLS (RFC 9113, section 3.2).
 pub(super) const H2: &[u8] = b"h2";
@@ -86,7 +88,7 @@ impl Origin {
         let settled = stream.get_ref().1.alpn_protocol();
         if target.is_h2() != (settled == Some(H2)) {
             let reason = "it has changed its mind about HTTP/2";
-            return Err(Refusal::broken(destination, reason));
+            return Err(refusal::broken(destination, reason));
         }
         Self::start(client, target.clone(), stream, lease).await
     }
@@ -98,7 +100,7 @@ impl Origin {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         lease: Lease,
     ) -> Result<Self, Refusal> {
-        let broken = |error: hyper::Error| Refusal::broken(&target.destination, error);
+        let broken = |error: hyper::Error| refusal::broken(&target.destination, error);
         let io = TokioIo::new(stream);
         let sender = if target.is_h2() {
             let handshake = http2::Builder::new(client.clone())
@@ -108,7 +110,7 @@ impl Origin {
                 .handshake(io)
                 .await;
             let (sender, connection) = handshake.map_err(broken)?;
-            client.shared.spawn(async move {
+            client.shared.tasks.spawn(async move {
                 let ended = connection.await;
                 trace!(?ended, "an HTTP/2 connection to an origin ended");
             });
@@ -120,7 +122,7 @@ impl Origin {
                 .handshake(io)
                 .await;
             let (sender, connection) = handshake.map_err(broken)?;
-            client.shared.spawn(async move {
+            client.shared.tasks.spawn(async move {
                 let ended = connection.with_upgrades().await;
                 trace!(?ended, "a connection to an origin ended");
             });
@@ -181,5 +183,5 @@ pub(super) async fn open(
     let caller = client.caller.clone();
     let door = &client.shared.door;
     let opened = door.open(caller, destination.clone(), plain_http).await;
-    opened.map_err(|refused| Refusal::unreachable(destination, &refused))
+    opened.map_err(|refused| refusal::unreachable(destination, &refused))
 }

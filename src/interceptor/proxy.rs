@@ -1,31 +1,27 @@
 //! The interceptor as a proxy: requests in absolute form, and CONNECT.
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::bodies::Body;
 use super::exchange::Conversation;
 use super::origin::{Target, open};
-use super::refusal::Refusal;
 use super::tunnel::Tunnel;
-use super::{BUFFER, Client, DEADLINES};
-use crate::core::route::{Destination, Host};
+use super::{Client, DEADLINES, refusal};
+use crate::core::route::Destination;
+use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
-
-/// The port of `http://` without one.
-const HTTP_PORT: u16 = 80;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::{connect_destination, http_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
@@ -34,42 +30,7 @@ pub(super) async fn serve(stream: TcpStream, client: Client) {
         let conversation = Arc::clone(&conversation);
         async move { Ok::<_, Infallible>(answer(&conversation, request).await) }
     });
-    converse(stream, &client, service).await;
-}
-
-/// Speaks HTTP/1 to the end.
-pub(super) async fn converse<S>(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    client: &Client,
-    service: S,
-) where
-    S: hyper::service::Service<
-            Request<Incoming>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send,
-        >,
-{
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(DEADLINES.idle)
-        .max_buf_size(BUFFER)
-        .preserve_header_case(true)
-        // What passes stays as the origin sent it.
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = client.shared.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "an HTTP connection ended early");
-    }
+    serve_http1(stream, service, DEADLINES.idle, &client.shared.stop).await;
 }
 
 async fn answer(conversation: &Conversation, request: Request<Incoming>) -> Response<Body> {
@@ -95,7 +56,7 @@ async fn answer(conversation: &Conversation, request: Request<Incoming>) -> Resp
 /// Checks that the client takes us for a proxy and, on this host, knows the password.
 fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
     if request.uri().authority().is_none() {
-        return Err(Refusal::not_a_server());
+        return Err(refusal::not_a_server());
     }
     let Some(password) = client
         .shared
@@ -115,12 +76,8 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
 /// Where a request in absolute form is to go.
 fn destination(request: &Request<Incoming>) -> Result<Destination, Refusal> {
     let uri = request.uri();
-    let host = uri.host().filter(|_| uri.scheme_str() == Some("http"));
-    let host = host.ok_or_else(Refusal::not_a_server)?;
-    Ok(Destination {
-        host: Host::from(host),
-        port: uri.port_u16().unwrap_or(HTTP_PORT),
-    })
+    let destination = http_destination(uri).filter(|_| uri.scheme_str() == Some("http"));
+    destination.ok_or_else(refusal::not_a_server)
 }
 
 /// Opens the way first: what cannot be reached is refused at once, in words.
@@ -128,14 +85,7 @@ async fn connect(
     client: &Client,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let authority = request.uri().authority();
-    let destination = authority.and_then(|authority| {
-        Some(Destination {
-            host: Host::from(authority.host()),
-            port: authority.port_u16()?,
-        })
-    });
-    let destination = destination.ok_or_else(Refusal::no_port)?;
+    let destination = connect_destination(request.uri()).ok_or_else(Refusal::no_port)?;
     let opened = open(client, &destination, false).await;
     let opened = opened.inspect_err(|refusal| {
         client.refused(&destination, refusal);
@@ -146,7 +96,7 @@ async fn connect(
         opened,
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    client.shared.spawn(async move {
+    client.shared.tasks.spawn(async move {
         let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
         let Ok(Ok(parts)) = taken else {
             debug!("a connection ended before it was handed over");

@@ -15,9 +15,10 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tracing::warn;
 
 use super::prefixed::Prefixed;
-use super::refusal::Refusal;
+use super::refusal;
 use super::{Client, DEADLINES};
 use crate::core::route::Destination;
+use crate::proxy::refusal::Refusal;
 
 /// The authorities.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Trust {
         protocols: Vec<Vec<u8>>,
         stream: Prefixed,
     ) -> Result<TlsStream<Prefixed>, Refusal> {
-        let broken = |reason: &str| Refusal::broken(destination, reason);
+        let broken = |reason: &str| refusal::broken(destination, reason);
         let server_name = ServerName::try_from(name.to_owned());
         let server_name =
             server_name.map_err(|_| broken("its name cannot stand in a certificate"))?;
@@ -73,19 +74,19 @@ impl Trust {
         let connecting = TlsConnector::from(Arc::new(config)).connect(server_name, stream);
         match timeout(DEADLINES.handshake, connecting).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(refusal(destination, &error)),
+            Ok(Err(error)) => Err(failed(destination, &error)),
             Err(_) => Err(broken("its TLS handshake took too long")),
         }
     }
 }
 
-fn refusal(destination: &Destination, error: &io::Error) -> Refusal {
+fn failed(destination: &Destination, error: &io::Error) -> Refusal {
     let tls = error.get_ref().and_then(|e| e.downcast_ref());
     match tls {
         Some(rustls::Error::InvalidCertificate(reason)) => {
-            Refusal::untrusted(destination, words(reason))
+            refusal::untrusted(destination, words(reason))
         }
-        _ => Refusal::broken(destination, format!("TLS: {error}")),
+        _ => refusal::broken(destination, format!("TLS: {error}")),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dashmap::DashSet;
 use hyper::Method;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -20,11 +21,12 @@ use super::hello::{self, HANDSHAKE, Hello};
 use super::origin::{Origin, Target, Tls};
 use super::prefixed::Prefixed;
 use super::records::Begin;
-use super::refusal::Refusal;
-use super::{Client, DEADLINES, proxy};
+use super::{Client, DEADLINES};
 use crate::core::hand_on::Exception;
 use crate::core::route::{Destination, Host};
 use crate::doorway::Opened;
+use crate::proxy::conversation::{self, serve_http1};
+use crate::proxy::refusal::Refusal;
 use crate::relay::{End, relay};
 
 const NOT_TLS: &str = "not TLS, passed on as it is";
@@ -198,25 +200,16 @@ async fn converse(
         async move { Ok::<_, std::convert::Infallible>(conversation.pass(target, request).await) }
     });
     if !is_h2 {
-        return proxy::converse(near, &client, service).await;
+        return serve_http1(near, service, DEADLINES.idle, &client.shared.stop).await;
     }
-    let connection = hyper::server::conn::http2::Builder::new(client.clone())
+    let connection = http2::Builder::new(client.clone())
         .timer(TokioTimer::new())
         .keep_alive_interval(DEADLINES.ping)
         .keep_alive_timeout(DEADLINES.ping)
         .auto_date_header(false)
         .serve_connection(TokioIo::new(near), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = client.shared.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "an HTTP/2 connection ended early");
-    }
+    let close = http2::Connection::graceful_shutdown;
+    conversation::serve(connection, close, &client.shared.stop).await;
 }
 
 /// Speaks TLS to a client as `name`.

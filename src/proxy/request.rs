@@ -3,8 +3,49 @@
 use bytes::Bytes;
 use http_body_util::{Either, Empty};
 use hyper::body::Body;
-use hyper::header::HeaderValue;
-use hyper::{Request, Uri};
+use hyper::header::{HOST, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Uri, Version};
+
+use crate::core::route::{Destination, Host};
+
+/// The port of `http://` without one.
+const HTTP_PORT: u16 = 80;
+
+/// Where a CONNECT is to go. Nothing if it does not name the port.
+pub(crate) fn connect_destination(uri: &Uri) -> Option<Destination> {
+    let authority = uri.authority()?;
+    Some(Destination {
+        host: Host::from(authority.host()),
+        port: authority.port_u16()?,
+    })
+}
+
+/// Where a request for `http://` in absolute form is to go.
+pub(crate) fn http_destination(uri: &Uri) -> Option<Destination> {
+    Some(Destination {
+        host: Host::from(uri.host()?),
+        port: uri.port_u16().unwrap_or(HTTP_PORT),
+    })
+}
+
+/// Makes a request one of HTTP/1.1 in origin form, with the `Host` that the client sent.
+pub(crate) fn to_origin_form(parts: &mut Parts) {
+    add_host(parts);
+    let path = parts.uri.path_and_query().cloned();
+    parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    parts.version = Version::HTTP_11;
+}
+
+/// For clients of HTTP/1.0, which need not send it.
+pub(crate) fn add_host(parts: &mut Parts) {
+    if !parts.headers.contains_key(HOST)
+        && let Some(host) = host_of(&parts.uri)
+    {
+        parts.headers.insert(HOST, host);
+    }
+}
 
 /// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
 pub(crate) fn repeatable<B: Body<Data = Bytes>>(
@@ -24,8 +65,7 @@ where
     })
 }
 
-/// For clients of HTTP/1.0, which need not send it.
-pub(crate) fn host_of(uri: &Uri) -> Option<HeaderValue> {
+fn host_of(uri: &Uri) -> Option<HeaderValue> {
     let host = uri.host()?;
     let host = match uri.port() {
         Some(port) => format!("{host}:{port}"),

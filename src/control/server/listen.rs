@@ -1,6 +1,5 @@
 //! Accepts clients and serves each within bounds: so many at a time, none that says nothing, none that outlives the stop.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+
+use crate::proxy::conversation;
+use crate::tasks::Tasks;
 
 /// Clients at a time, on each listener; more wait to be accepted. Commands come one at a time, pages keep a few.
 const CLIENTS: usize = 256;
@@ -24,16 +24,14 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`; then finishes what is under way, for a grace period at most.
 pub(super) async fn serve<L: Listener>(mut listener: L, api: Router, stop: &CancellationToken) {
-    let clients = TaskTracker::new();
-    let cut = CancellationToken::new();
+    let clients = Tasks::default();
     // Whoever drops this future leaves no task behind either.
-    let _cut = cut.clone().drop_guard();
+    let _guard = clients.guard();
     let places = Arc::new(Semaphore::new(CLIENTS));
     let accepting = async {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             let (stream, _) = listener.accept().await;
             let served = client(stream, api.clone(), stop.clone());
-            let served = cut.clone().run_until_cancelled_owned(served);
             clients.spawn(async move {
                 served.await;
                 drop(place);
@@ -42,11 +40,7 @@ pub(super) async fn serve<L: Listener>(mut listener: L, api: Router, stop: &Canc
     };
     stop.run_until_cancelled(accepting).await;
     drop(listener);
-    clients.close();
-    if timeout(GRACE, clients.wait()).await.is_err() {
-        cut.cancel();
-        clients.wait().await;
-    }
+    clients.finish(GRACE).await;
 }
 
 /// Serves one client to the end.
@@ -58,15 +52,5 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(api));
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a client of the control API left early");
-    }
+    conversation::serve(connection, http1::Connection::graceful_shutdown, &stop).await;
 }

@@ -2,22 +2,19 @@
 
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue};
-use hyper::http::uri::PathAndQuery;
+use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use tracing::debug;
 
 use super::origin::Origin;
-use super::reply::{Body, Refusal, Sent};
+use super::reply::{self, Body, Sent};
 use super::{Conversation, Far, Handover};
-use crate::core::route::{Destination, Host};
+use crate::core::route::Destination;
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
 use crate::proxy::headers;
-use crate::proxy::request::{host_of, repeatable};
-
-/// The port of `http://` without one.
-const HTTP_PORT: u16 = 80;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::{http_destination, repeatable, to_origin_form};
 
 impl Conversation {
     pub(super) async fn forward(
@@ -31,7 +28,7 @@ impl Conversation {
         // Taken even if there is none: it must not go on to the origin.
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
-        let failed = |error| Refusal::failed(&destination, &error);
+        let failed = |error| reply::failed(&destination, &error);
         let exchanged = match self.onward(&call).await.map_err(failed)? {
             Some(onward) => self.exchange_onward(onward, &call, request, upgrade).await,
             None => self.exchange(&call, to_origin(request, upgrade)).await,
@@ -43,7 +40,7 @@ impl Conversation {
             let protocol = headers::upgrade(Version::HTTP_11, response.headers());
             if !switching || protocol.is_none() {
                 let error = Error::new(Kind::Broken, "it switched protocols without being asked");
-                return Err(Refusal::failed(&destination, &error));
+                return Err(reply::failed(&destination, &error));
             }
             switched = protocol;
             self.kept().handover = Some(Handover {
@@ -113,30 +110,18 @@ pub(super) fn broke(error: &hyper::Error) -> Error {
 
 /// Where a request in absolute form is to go.
 fn destination(uri: &Uri) -> Result<Destination, Refusal> {
-    let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return Err(Refusal::not_a_server());
-    };
+    let scheme = uri.scheme_str().ok_or_else(reply::not_a_server)?;
     if !scheme.eq_ignore_ascii_case("http") {
-        return Err(Refusal::not_by_tls(scheme));
+        return Err(reply::not_by_tls(scheme));
     }
-    Ok(Destination {
-        host: Host::from(host),
-        port: uri.port_u16().unwrap_or(HTTP_PORT),
-    })
+    http_destination(uri).ok_or_else(reply::not_a_server)
 }
 
 /// The request as the origin gets it: in origin form, with the `Host` that the client sent.
 fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Request<Sent> {
     let (mut parts, body) = request.into_parts();
     parts.headers = headers::of_request(&parts.headers, upgrade);
-    if !parts.headers.contains_key(HOST)
-        && let Some(host) = host_of(&parts.uri)
-    {
-        parts.headers.insert(HOST, host);
-    }
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    parts.version = Version::HTTP_11;
+    to_origin_form(&mut parts);
     Request::from_parts(parts, Either::Left(body))
 }
 

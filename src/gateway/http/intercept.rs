@@ -11,13 +11,14 @@ use tokio::time::timeout;
 
 use super::forward::{broke, to_client};
 use super::origin::Origin;
-use super::reply::{self, Body, Refusal, Sent};
+use super::reply::{self, Body, Sent};
 use super::{Conversation, Far, Handover};
 use crate::core::route::Destination;
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
 use crate::proxy::headers;
-use crate::proxy::request::{host_of, repeatable};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::{add_host, repeatable};
 
 /// The interceptor, ready for a request.
 pub(super) struct Onward {
@@ -77,7 +78,7 @@ impl Conversation {
         call: &Call,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Refusal> {
-        let failed = |error| Refusal::failed(&call.destination, &error);
+        let failed = |error| reply::failed(&call.destination, &error);
         let authority = onward.authority.to_string();
         let connect = Request::connect(&authority).header(HOST, &authority);
         let connect = connect.body(Either::Right(Empty::new()));
@@ -148,11 +149,7 @@ fn to_proxy(
 ) -> Result<Request<Sent>, Error> {
     let (mut parts, body) = request.into_parts();
     parts.headers = headers::of_request(&parts.headers, upgrade);
-    if !parts.headers.contains_key(HOST)
-        && let Some(host) = host_of(&parts.uri)
-    {
-        parts.headers.insert(HOST, host);
-    }
+    add_host(&mut parts);
     if *authority != call.destination {
         let path = parts.uri.path_and_query().cloned();
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));

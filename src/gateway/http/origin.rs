@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::trace;
 
-use super::BUFFER;
 use super::reply::Sent;
 use crate::gateway::Shared;
 use crate::gateway::connections::Entry;
 use crate::gateway::dial::{Call, Dialled, Way};
 use crate::gateway::error::{Error, Kind};
+use crate::proxy::conversation::BUFFER;
 
 /// For the last exchange to be over, once its answer has been read to the end: it is, unless the origin never read the
 /// request.
@@ -78,7 +78,7 @@ impl Origin {
             handshake.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
         let entry = Arc::new(entry);
         let held = Arc::clone(&entry);
-        shared.spawn(async move {
+        shared.tasks.spawn(async move {
             let ended = connection.with_upgrades().await;
             trace!(?ended, "a connection to an origin ended");
             drop(held);

@@ -1,7 +1,7 @@
 //! How much HTTP makes the gateway hold.
 
 use super::rig::Rig;
-use crate::gateway::http::BUFFER;
+use crate::proxy::conversation::BUFFER;
 
 /// `start` and one header, `length` bytes in all, without the empty line that would end the head.
 fn unfinished_head(start: &str, length: usize) -> String {
