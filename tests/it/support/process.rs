@@ -11,6 +11,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 
 use super::eventually;
 
+const NO_ENGINE: &str = "unix:///nonexistent/docker.sock";
+
 /// What a process takes, from `/proc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
@@ -56,11 +58,22 @@ pub(crate) struct Serve {
 impl Serve {
     /// Without an engine: what listens must serve all the same.
     pub(crate) async fn without_engine() -> Self {
-        Self::start("alone", "unix:///nonexistent/docker.sock").await
+        Self::start("alone", NO_ENGINE).await
+    }
+
+    /// Without an engine, and with the built-in interceptor; where that listens as well.
+    pub(crate) async fn intercepting() -> (Self, SocketAddr) {
+        let serve = Self::start_with("alone", NO_ENGINE, &[]).await;
+        let interceptor = serve.status().await.interceptor.unwrap();
+        (serve, interceptor.address.parse().unwrap())
     }
 
     /// With the engine at `host`.
     pub(crate) async fn start(instance: &str, host: &str) -> Self {
+        Self::start_with(instance, host, &["--interceptor", "none"]).await
+    }
+
+    async fn start_with(instance: &str, host: &str, interception: &[&str]) -> Self {
         raise_file_limit();
         let folder = tempfile::tempdir().unwrap();
         let anywhere = "127.0.0.1:0";
@@ -68,8 +81,10 @@ impl Serve {
         command
             .args(["serve", "--instance", instance, "--host", host])
             .args(["--dns", anywhere, "--gateway", anywhere, "--http", anywhere])
-            .args(["--dns-forward", "none", "--interceptor", "none"])
+            .args(["--dns-forward", "none"])
+            .args(interception)
             .env_clear()
+            .env("DOCKLINE_DATA_DIR", folder.path().join("data"))
             .env("DOCKLINE_RUNTIME_DIR", folder.path().join("run"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
