@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use authority::{Authority, AuthorityError};
 pub use har::Har;
 pub use records::Lines;
+pub use trust::AskRoots;
 
 use crate::core::caller::Caller;
 use crate::core::hand_on::{Exception, Interception, exception};
@@ -91,6 +92,8 @@ pub struct Config {
     pub map: watch::Receiver<Arc<NetworkMap>>,
     /// What is opened of what callers send, and what is not.
     pub interception: Interception,
+    /// To whoever reads whom containers trust.
+    pub roots: AskRoots,
     /// What clients on this host must know.
     pub password: Option<Password>,
     /// Where a line for each request goes.
@@ -134,8 +137,8 @@ impl BuiltIn {
         arrivals: mpsc::Receiver<(TcpStream, Caller)>,
         stop: CancellationToken,
     ) -> io::Result<()> {
-        self.run_trusting(Trust::load()?, config, arrivals, stop)
-            .await
+        let trust = Trust::load(config.roots.clone())?;
+        self.run_trusting(trust, config, arrivals, stop).await
     }
 
     async fn run_trusting(

@@ -27,7 +27,7 @@ use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
 use wired::Wired;
-use wires::{Wires, ask_servers, through_tunnel, whose};
+use wires::{Wires, ask_roots, ask_servers, through_tunnel, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -148,6 +148,7 @@ impl Service {
         let (share, intercepting) = interception.share(
             &wires.map.1,
             wires.arrivals.1,
+            ask_roots(client.clone()),
             password.clone(),
             exceptions.clone(),
         );

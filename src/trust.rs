@@ -3,6 +3,8 @@
 //! Nothing is run in any container for it: the engine reads and writes the files of containers that are never started. A
 //! volume's name is its content's, so that images that trust the same share one.
 
+mod roots;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use dashmap::{DashMap, DashSet};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
+
+pub use roots::roots;
 
 use crate::core::id::Instance;
 use crate::core::inject::Authority;

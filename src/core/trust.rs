@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use ca::Ca;
 pub use certificates::Certificates;
-pub use places::{Wanted, wanted};
+pub use places::{Wanted, wanted, wanted_before};
 
 pub(in crate::core) use places::is_foreign;
 
@@ -63,32 +63,73 @@ impl Files {
     }
 }
 
+/// Whom an image or a container trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// By its bundle, and by the files that its variables name.
+    pub bundle: Certificates,
+    /// By Java's own store, where there is one: they may be more, and what its user added to them is there alone.
+    pub java: Certificates,
+    /// The named files that are there.
+    pub included: BTreeSet<String>,
+    /// Whether there is no bundle. Then Mozilla's stands in for it.
+    pub is_bare: bool,
+}
+
+impl Roots {
+    /// Of what was found of `wanted`.
+    pub fn of(wanted: &Wanted, found: &Found) -> Self {
+        let first = |paths: &[String], read: fn(&[u8]) -> Certificates| {
+            let mut existing = paths.iter().filter_map(|path| found.get(path));
+            existing.find_map(|bytes| Some(read(bytes)).filter(|roots| !roots.is_empty()))
+        };
+        let system = first(&wanted.bundles, Certificates::from_pem);
+        let is_bare = system.is_none();
+        let mut bundle = system.unwrap_or_else(Certificates::of_mozilla);
+        let mut included = BTreeSet::new();
+        for path in &wanted.named {
+            let more = found.get(path).map(|bytes| Certificates::from_pem(bytes));
+            if let Some(more) = more.filter(|more| !more.is_empty()) {
+                bundle.extend(more);
+                included.insert(path.clone());
+            }
+        }
+        let store = |bytes: &[u8]| Certificates::from_store(bytes);
+        Self {
+            bundle,
+            java: first(&wanted.stores, store).unwrap_or_default(),
+            included,
+            is_bare,
+        }
+    }
+
+    /// All of them: whatever program it is that asks, whom it trusts is among these.
+    pub fn all(&self) -> impl Iterator<Item = &[u8]> {
+        self.bundle.iter().chain(self.java.iter())
+    }
+
+    /// What tells them from others.
+    pub fn sha256(&self) -> String {
+        let all: Vec<&[u8]> = self.all().collect();
+        sha256(&all)
+    }
+}
+
 /// Makes the files of what was found of `wanted` in an image. One that trusts nobody gets what Mozilla trusts.
 pub fn files(ca: &Ca, wanted: &Wanted, found: &Found) -> Files {
     let authority = Certificates::from_pem(ca.pem());
-    let roots = |paths: &[String], read: fn(&[u8]) -> Certificates| {
-        let mut existing = paths.iter().filter_map(|path| found.get(path));
-        existing.find_map(|bytes| Some(read(bytes)).filter(|roots| !roots.is_empty()))
-    };
-    let mut trusted =
-        roots(&wanted.bundles, Certificates::from_pem).unwrap_or_else(Certificates::of_mozilla);
-    let mut included = BTreeSet::new();
-    for path in &wanted.named {
-        let more = found.get(path).map(|bytes| Certificates::from_pem(bytes));
-        if let Some(more) = more.filter(|more| !more.is_empty()) {
-            trusted.extend(more);
-            included.insert(path.clone());
-        }
-    }
-    // Java's own where there are some: they may be more, and what its user added to them is there alone.
-    let store = |bytes: &[u8]| Certificates::from_store(bytes);
-    let mut javas = roots(&wanted.stores, store).unwrap_or_default();
-    javas.extend(trusted.clone());
+    let Roots {
+        mut bundle,
+        java: mut javas,
+        included,
+        ..
+    } = Roots::of(wanted, found);
+    javas.extend(bundle.clone());
     javas.extend(authority.clone());
-    trusted.extend(authority);
+    bundle.extend(authority);
     let mut content = vec![
         (CA_FILE, ca.pem().clone()),
-        (BUNDLE_FILE, trusted.to_pem().into()),
+        (BUNDLE_FILE, bundle.to_pem().into()),
         (STORE_FILE, pkcs12::store(&javas).into()),
     ];
     content.extend(settings::files(found));

@@ -22,11 +22,15 @@ pub(super) fn broken(destination: &Destination, reason: impl Display) -> Refusal
 }
 
 /// The origin is not who it should be.
-pub(super) fn untrusted(destination: &Destination, reason: impl Display) -> Refusal {
-    let text = format!(
-        "dockline does not trust the certificate of {destination}: {reason}. Its issuer must be among this machine's \
-         certificate authorities, or in the file that SSL_CERT_FILE names for `dockline serve`."
-    );
+pub(super) fn untrusted(
+    destination: &Destination,
+    reason: impl Display,
+    advice: Option<&str>,
+) -> Refusal {
+    let mut text = format!("dockline does not trust the certificate of {destination}: {reason}.");
+    if let Some(advice) = advice {
+        text = text + " " + advice;
+    }
     Refusal::new(StatusCode::BAD_GATEWAY, text)
 }
 

@@ -16,7 +16,7 @@ use crate::core::map::NetworkMap;
 use crate::core::route::OwnAddresses;
 use crate::doorway::{Doorway, Wish, doorway};
 use crate::gateway::{Interceptor, Password};
-use crate::interceptor::{self, Authority, BuiltIn, Har};
+use crate::interceptor::{self, AskRoots, Authority, BuiltIn, Har};
 use crate::link::Arrival;
 
 type Map = watch::Receiver<Arc<NetworkMap>>;
@@ -115,6 +115,7 @@ impl Bound {
         self,
         map: &Map,
         arrivals: mpsc::Receiver<Arrival>,
+        roots: AskRoots,
         password: Option<Password>,
         exceptions: hand_on::Interception,
     ) -> (Share, Option<Running>) {
@@ -130,7 +131,7 @@ impl Bound {
                 };
                 (
                     share,
-                    Some(own.running(map, door, arrivals, password, exceptions)),
+                    Some(own.running(map, door, arrivals, roots, password, exceptions)),
                 )
             }
             Self::None | Self::External(_) => {
@@ -168,6 +169,7 @@ impl Own {
         map: &Map,
         door: Doorway,
         arrivals: mpsc::Receiver<Arrival>,
+        roots: AskRoots,
         password: Option<Password>,
         interception: hand_on::Interception,
     ) -> Running {
@@ -176,6 +178,7 @@ impl Own {
             door,
             map: map.clone(),
             interception,
+            roots,
             password,
             lines: self.config.lines,
             har: self.har,

@@ -20,8 +20,9 @@ use crate::core::tunnel_state::TunnelState;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
 use crate::gateway;
+use crate::interceptor::AskRoots;
 use crate::link::{Arrival, Link};
-use crate::trust::Trust;
+use crate::trust::{self, Trust};
 
 /// Callers of the entry that the gateway has yet to look at. It does so at once, unless it is full.
 const ARRIVALS: usize = 64;
@@ -135,6 +136,18 @@ fn authorities(trust: Trust) -> Authorities {
     Authorities::new(move |origin| {
         let trust = trust.clone();
         Box::pin(async move { trust.authority(origin).await })
+    })
+}
+
+/// From the built-in interceptor to whoever reads whom containers trust.
+pub(super) fn ask_roots(client: Client) -> AskRoots {
+    AskRoots::new(move |container| {
+        let client = client.clone();
+        Box::pin(async move {
+            let read = trust::roots(&client, &container).await;
+            let read = read.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+            read.ok_or_else(|| "it is gone".to_owned())
+        })
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::settings::WGETRC;
 use super::variables::{AUTHORITIES, JAVA_OPTIONS};
-use crate::core::inject::FOLDER;
+use crate::core::inject::{FOLDER, Undo, environment};
+use crate::core::label::{self, Labels};
 
 /// Bundles that distributions bring, the commonest first; most programs know the same list.
 const BUNDLES: [&str; 8] = [
@@ -81,6 +82,19 @@ pub fn wanted<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Wanted {
     }
 }
 
+/// What is to be looked for in a container that is there already, by the variables that it had before injection. `own`: all
+/// that it sees now; `image`: what its image brings.
+pub fn wanted_before(own: &[String], image: &[String], labels: &Labels) -> Wanted {
+    let undo = labels.get(label::UNDO);
+    let undo = undo.and_then(|undo| serde_json::from_str::<Undo>(undo).ok());
+    let replaced = undo.unwrap_or_default().env;
+    wanted(|name| match replaced.get(name) {
+        Some(Some(before)) => Some(before.as_str()),
+        Some(None) => environment::effective(&[], image, name),
+        None => environment::effective(own, image, name),
+    })
+}
+
 /// The store that these options of Java's name; the last one counts.
 fn store_in(options: &str) -> Option<&str> {
     let mut words = options.split_whitespace().rev();
@@ -126,6 +140,23 @@ mod tests {
             first,
             [BUNDLES[0], "/b.jks", "/corp/roots.pem", "/git.pem", WGETRC]
         );
+    }
+
+    #[test]
+    fn a_container_is_asked_for_what_it_was_told_before_injection() {
+        let pairs = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let own = pairs(
+            "SSL_CERT_FILE=/.dockline/ca-bundle.pem CURL_CA_BUNDLE=/.dockline/ca-bundle.pem PIP_CERT=/mounted.pem",
+        );
+        let image = pairs("CURL_CA_BUNDLE=/image.pem PIP_CERT=/overridden.pem");
+        let undo = r#"{"version":1,"env":{"SSL_CERT_FILE":"/user.pem","CURL_CA_BUNDLE":null}}"#;
+        let labels = Labels::from_iter([(label::UNDO.to_owned(), undo.to_owned())]);
+        let mut named = wanted_before(&own, &image, &labels).named;
+        named.sort();
+        assert_eq!(named, ["/image.pem", "/mounted.pem", "/user.pem"]);
+        // One that was never injected.
+        let plain = wanted_before(&image, &image, &Labels::new()).named;
+        assert_eq!(plain.len(), 2, "{plain:?}");
     }
 
     #[test]

@@ -62,13 +62,23 @@ impl Client {
         alternatives: impl Iterator<Item = &[String]>,
     ) -> Result<BTreeMap<String, Bytes>, Error> {
         let probe = self.make_probe(image, platform, labels, Vec::new()).await?;
+        let read = self.read_files(&probe, alternatives).await;
+        self.remove(&probe).await?;
+        read
+    }
+
+    /// The same of a container, with what is mounted there.
+    pub async fn read_files(
+        &self,
+        container: &str,
+        alternatives: impl Iterator<Item = &[String]>,
+    ) -> Result<BTreeMap<String, Bytes>, Error> {
         let files: Vec<_> = alternatives
-            .map(|paths| self.read_first(probe.clone(), paths.to_vec()))
+            .map(|paths| self.read_first(container.to_owned(), paths.to_vec()))
             .collect();
         let files = stream::iter(files).buffer_unordered(AT_A_TIME);
-        let read: Result<Vec<_>, Error> = files.try_collect().await;
-        self.remove(&probe).await?;
-        Ok(read?.into_iter().flatten().collect())
+        let read: Vec<_> = files.try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
     }
 
     async fn read_first(

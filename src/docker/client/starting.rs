@@ -16,6 +16,10 @@ pub struct Startable {
     pub name: String,
     /// Its image's reference, as given at create.
     pub image: String,
+    /// Its image's id.
+    pub image_id: String,
+    /// The variables that it sees.
+    pub environment: Vec<String>,
     /// Its labels.
     pub labels: Labels,
     /// Its platform's system.
@@ -64,6 +68,8 @@ impl Client {
                 .trim_start_matches('/')
                 .to_owned(),
             image: config.image.unwrap_or_default(),
+            image_id: inspect.image.unwrap_or_default(),
+            environment: config.env.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             platform: inspect.platform,
             mode: inspect

@@ -1,6 +1,6 @@
 //! A running interceptor with everything around it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,9 @@ use crate::core::hand_on::Interception;
 use crate::core::host_pattern::HostPattern;
 use crate::core::resolve::Scope;
 use crate::core::sample;
+use crate::core::trust::{Certificates, Roots};
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
-use crate::interceptor::trust::Trust;
+use crate::interceptor::trust::{AskRoots, Trust};
 use crate::interceptor::{Authority, BuiltIn, Config, Har, Lines};
 
 /// Whatever takes longer has failed.
@@ -47,7 +48,12 @@ pub(super) struct Rig {
     pub(super) stop: CancellationToken,
     /// Where connections have been asked for, and by whom.
     pub(super) asked: Arc<Mutex<Vec<(Scope, String)>>>,
+    /// Where clients on this host find it.
+    address: SocketAddr,
+    /// What the container `web` trusts.
     origins: Issuer,
+    /// What this machine trusts.
+    machines: Issuer,
     places: Places,
     callers: mpsc::Sender<(TcpStream, Caller)>,
     own_ca: Bytes,
@@ -66,6 +72,29 @@ impl Issuer {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
         Self(issuer.unwrap())
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+
+    /// For the container `web`; whom others trust cannot be read.
+    fn asked(&self) -> AskRoots {
+        let bundle: Certificates = [self.0.der().to_vec()].into_iter().collect();
+        AskRoots::new(move |container| {
+            let bundle = bundle.clone();
+            let read = (container == sample::id("web")).then(|| Roots {
+                bundle,
+                java: Certificates::default(),
+                included: BTreeSet::default(),
+                is_bare: false,
+            });
+            Box::pin(std::future::ready(
+                read.ok_or_else(|| "the engine is away".to_owned()),
+            ))
+        })
     }
 
     fn server(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
@@ -90,10 +119,9 @@ impl Rig {
         let har = folder.path().join("seen.har");
         let authority = Authority::open(&folder.path().join("data")).unwrap();
         let own_ca = authority.pem();
-        let origins = Issuer::new();
-        let mut roots = RootCertStore::empty();
-        roots.add(origins.0.der().clone()).unwrap();
+        let (origins, machines) = (Issuer::new(), Issuer::new());
         let built_in = BuiltIn::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = built_in.local_addr();
         let (door, wishes) = doorway();
         let (places, asked) = (Places::default(), Arc::default());
         let mut gateway = JoinSet::new();
@@ -104,6 +132,7 @@ impl Rig {
             run tunnel tunnel shop=
             run web watched shop=10.1.0.2 label=com.docker.compose.service=web label=dockline.ca=abc
             run old watched shop=10.1.0.3
+            run mute watched shop=10.1.0.4 label=dockline.ca=abc
         ",
         );
         let config = Config {
@@ -114,19 +143,22 @@ impl Rig {
                 ca: Some("abc".to_owned()),
                 pass_through: HostPattern::list("pinned.test").collect(),
             },
+            roots: origins.asked(),
             password: None,
             lines: Lines::None,
             har: Some(Har::create(&har).unwrap()),
         };
         let stop = CancellationToken::new();
         let (callers, arrivals) = mpsc::channel(1);
-        let trust = Trust::in_roots(roots).unwrap();
+        let trust = Trust::new(machines.roots(), origins.asked()).unwrap();
         let mut running = JoinSet::new();
         running.spawn(built_in.run_trusting(trust, config, arrivals, stop.clone()));
         Self {
             stop,
             asked,
+            address,
             origins,
+            machines,
             places,
             callers,
             own_ca,
@@ -150,6 +182,11 @@ impl Rig {
         self.origins.server(name, protocols)
     }
 
+    /// TLS of an origin that this machine alone trusts.
+    pub(super) fn machines_server(&self, name: &str) -> TlsAcceptor {
+        self.machines.server(name, &[])
+    }
+
     /// TLS of an origin that nobody trusts.
     pub(super) fn stranger(name: &str) -> TlsAcceptor {
         Issuer::new().server(name, &[])
@@ -160,7 +197,12 @@ impl Rig {
         self.caller_from("web").await
     }
 
-    async fn caller_from(&self, container: &str) -> TcpStream {
+    /// A connection of a client on this host.
+    pub(super) async fn local(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    pub(super) async fn caller_from(&self, container: &str) -> TcpStream {
         let link = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(link.local_addr().unwrap())
             .await
@@ -185,9 +227,7 @@ impl Rig {
     ) -> std::io::Result<client::TlsStream<TcpStream>> {
         let (stream, status, text) = connect(self.caller_from(container).await, target).await;
         assert_eq!(status, 200, "{text}");
-        let mut roots = RootCertStore::empty();
-        roots.add(self.origins.0.der().clone()).unwrap();
-        handshake(stream, target, roots, &[]).await
+        handshake(stream, target, self.origins.roots(), &[]).await
     }
 
     /// TLS of a caller that trusts us, or not.
@@ -199,12 +239,31 @@ impl Rig {
     ) -> std::io::Result<client::TlsStream<TcpStream>> {
         let (stream, status, text) = self.connect(target).await;
         assert_eq!(status, 200, "{text}");
-        let mut roots = RootCertStore::empty();
-        if trusting {
-            let ca = CertificateDer::from_pem_slice(&self.own_ca).unwrap();
-            roots.add(ca).unwrap();
-        }
+        let nobody = RootCertStore::empty();
+        let roots = if trusting { self.own_roots() } else { nobody };
         handshake(stream, target, roots, protocols).await
+    }
+
+    fn own_roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(&self.own_ca).unwrap();
+        roots.add(ca).unwrap();
+        roots
+    }
+
+    /// What a client that trusts us is told of `target`, by whatever connection it has.
+    pub(super) async fn ask(&self, client: TcpStream, target: &str) -> String {
+        let (stream, status, text) = connect(client, target).await;
+        assert_eq!(status, 200, "{text}");
+        let handshake = handshake(stream, target, self.own_roots(), &[]).await;
+        let mut tls = handshake.unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        say(&mut tls, request).await;
+        let mut answer = String::new();
+        soon("an answer", tls.read_to_string(&mut answer))
+            .await
+            .unwrap();
+        answer
     }
 
     /// Ends it; the entries of the archive that it leaves.

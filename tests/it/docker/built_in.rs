@@ -1,5 +1,8 @@
 //! The built-in interceptor, as somebody sees it who has nothing else installed.
 
+#[cfg(target_os = "linux")]
+mod trust;
+
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 
