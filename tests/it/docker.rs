@@ -2,6 +2,7 @@
 
 mod api;
 mod built_in;
+mod check;
 mod commands;
 mod compose;
 #[cfg(target_os = "linux")]
