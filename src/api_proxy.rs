@@ -8,12 +8,16 @@
 //!                                     request and answer at once, byte for byte, each way at its own pace
 //! ```
 //!
+//! On connections that builds are asked for on, `build` looks at each call instead.
+//!
 //! What is not dockline's business passes as the very bytes, and what becomes a stream stays one. A client has a
 //! connection to the engine of its own, so that the engine sees what it would see without us: requests in their order,
 //! half-closed and vanished clients.
 
+mod build;
 mod calls;
 mod conversation;
+mod entry;
 mod exchange;
 mod framing;
 mod head;
@@ -39,7 +43,7 @@ use crate::core::id::Instance;
 use crate::core::inject::Authority;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
-use crate::core::trust::Origin;
+use crate::core::trust::{Ca, Origin};
 use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint, Error};
 use crate::tasks::Tasks;
@@ -63,6 +67,10 @@ pub struct View {
     pub client: Client,
     /// To whoever keeps what containers trust.
     pub authorities: Authorities,
+    /// What the steps of builds are to trust.
+    pub ca: Option<Ca>,
+    /// To the link: how many builds are under way.
+    pub builds: watch::Sender<usize>,
 }
 
 type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, Error>> + Send>>;
@@ -99,6 +107,8 @@ pub struct Config {
     pub foreign_allowed: bool,
     /// Whether requests of containers to themselves are intercepted.
     pub intercept_loopback: bool,
+    /// Whether the steps of builds are intercepted.
+    pub intercept_builds: bool,
 }
 
 /// What all its connections share.
@@ -113,6 +123,9 @@ struct Shared {
     authorities: Authorities,
     foreign_allowed: bool,
     intercept_loopback: bool,
+    intercept_builds: bool,
+    step_files: build::Files,
+    builds: watch::Sender<usize>,
     /// Its own socket.
     socket: PathBuf,
     tasks: Tasks,

@@ -15,6 +15,10 @@ use crate::interceptor::Lines;
 
 /// What `serve` runs with.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the command line, of which none has to do with another"
+)]
 pub struct Config {
     /// The instance, and which containers it watches.
     pub selector: Selector,
@@ -44,6 +48,8 @@ pub struct Config {
     pub foreign_allowed: bool,
     /// Whether requests of containers to their own loopback are intercepted.
     pub intercept_loopback: bool,
+    /// Whether the steps of builds are intercepted.
+    pub intercept_builds: bool,
     /// Who gets what containers send by the tunnel's entry.
     pub interception: Interception,
     /// Hosts that it never hears of.

@@ -6,7 +6,7 @@
 //! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
 //! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`];
-//! [`trust`] is what containers are given to verify with.
+//! [`llb`] does the same to the graphs of builds; [`trust`] is what containers are given to verify with.
 //! [`wire`] is what is said on the link.
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -22,6 +22,7 @@ pub mod inject;
 pub mod inventory;
 pub mod label;
 pub mod link_state;
+pub mod llb;
 pub mod map;
 pub mod membership;
 pub mod pac;

@@ -47,6 +47,8 @@ pub struct Link {
     pub map: watch::Receiver<Arc<NetworkMap>>,
     /// From the control API: whether callers are to come here.
     pub intercepting: watch::Receiver<bool>,
+    /// From the API proxy: how many builds are under way.
+    pub builds: watch::Receiver<usize>,
     /// Whether callers on internal networks may get out.
     pub internal_egress: bool,
     /// To the gateway.

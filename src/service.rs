@@ -195,6 +195,7 @@ fn api_config(config: &Config) -> api_proxy::Config {
         endpoint: config.endpoint.clone(),
         foreign_allowed: config.foreign_allowed,
         intercept_loopback: config.intercept_loopback,
+        intercept_builds: config.intercept_builds,
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn decide(
             network::prune(shared).await;
             Ok(Forward::as_it_came())
         }
-        ApiCall::Hijack | ApiCall::Other => Ok(Forward::as_it_came()),
+        ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => Ok(Forward::as_it_came()),
     }
 }
 

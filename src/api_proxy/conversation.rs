@@ -1,10 +1,10 @@
 //! One client's connection: request after request, until it becomes a stream or ends.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use bytes::Bytes;
+use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
@@ -12,7 +12,7 @@ use super::calls::{self, Change, Forward};
 use super::exchange::{Outgoing, Side, Then, exchange, payload};
 use super::framing::Framing;
 use super::head::{Next, RequestHead};
-use super::{Shared, reply};
+use super::{Shared, build, reply};
 use crate::core::api::ApiCall;
 use crate::docker::dial::{EngineStream, dial};
 use crate::relay::carry;
@@ -36,10 +36,12 @@ where
     let mut conversation = Conversation {
         client: Side::new(client),
         engine: None,
+        builds: false,
         by_tcp,
         shared,
     };
     match conversation.converse().await {
+        Ok(Then::Stream) if conversation.builds => conversation.build().await,
         Ok(Then::Stream) => conversation.stream().await,
         Ok(Then::Next | Then::Close) => conversation.linger().await,
         Err(error) => debug!(%error, "a client of the API proxy left early"),
@@ -49,6 +51,8 @@ where
 struct Conversation<C> {
     client: Side<C>,
     engine: Option<Side<EngineStream>>,
+    /// Whether what it has become is HTTP/2, on which builds may be asked for.
+    builds: bool,
     /// Whoever can open a TCP connection here, a web page among them, is not yet a client.
     by_tcp: bool,
     shared: Arc<Shared>,
@@ -62,9 +66,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             };
             let then = match head {
                 Next::Head(head) => self.answer(head).await?,
-                // What is not understood, HTTP/2 for one, is between the client and the engine.
                 Next::Opaque | Next::More if self.by_tcp => Then::Close,
-                Next::Opaque | Next::More if self.reach("GET").await? => Then::Stream,
+                // What is not understood, and is no HTTP/2 either, is between the client and the engine.
+                Next::Opaque | Next::More if self.reach("GET").await? => {
+                    self.builds = self.shared.intercept_builds && self.begins_http2().await?;
+                    Then::Stream
+                }
                 Next::Opaque | Next::More => Then::Close,
             };
             if then != Then::Next {
@@ -85,6 +92,13 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         }
         let head = timeout(HEAD, self.client.inbound.next(RequestHead::take)).await;
         head.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Whether the client speaks HTTP/2 from its first byte, as engines from 29 on take it.
+    async fn begins_http2(&mut self) -> io::Result<bool> {
+        let begins = self.client.inbound.continues_with(build::PREFACE);
+        let begun = timeout(HEAD, begins).await;
+        begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn answer(&mut self, head: RequestHead) -> io::Result<Then> {
@@ -141,8 +155,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             begin,
             rest,
             method: head.method.clone(),
-            hijacks: *call == ApiCall::Hijack,
+            hijacks: matches!(call, ApiCall::Hijack | ApiCall::BuildKit),
         };
+        self.builds = *call == ApiCall::BuildKit && self.shared.intercept_builds;
         let then = exchange(&mut self.client, engine, request, &forward.rule).await;
         if let Some(held) = forward.held {
             held.end(&self.shared);
@@ -192,6 +207,16 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         trace!(?ended, "a stream of the API proxy ended");
     }
 
+    /// HTTP/2 in both directions.
+    async fn build(self) {
+        let Some(engine) = self.engine else {
+            return;
+        };
+        let client = resumed(self.client.into_parts());
+        let engine = resumed(engine.into_parts());
+        build::carry(client, engine, self.shared).await;
+    }
+
     /// Closes without cutting off what was said last: a client that still sends would lose it.
     async fn linger(mut self) {
         drop(self.engine);
@@ -200,4 +225,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             let _ = timeout(LINGER, self.client.inbound.drain()).await;
         }
     }
+}
+
+/// A stream of which something has been read ahead.
+fn resumed<S: AsyncRead + AsyncWrite>((stream, ahead): (S, Bytes)) -> impl AsyncRead + AsyncWrite {
+    let (reader, writer) = io::split(stream);
+    io::join(std::io::Cursor::new(ahead).chain(reader), writer)
 }

@@ -128,6 +128,16 @@ impl<S: AsyncRead> Inbound<S> {
         Ok(wire)
     }
 
+    /// Whether what comes next is that; nothing of it is taken.
+    pub(super) async fn continues_with(&mut self, beginning: &[u8]) -> io::Result<bool> {
+        while self.ahead.len() < beginning.len() && beginning.starts_with(&self.ahead) {
+            if self.fill().await? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(self.ahead.starts_with(beginning))
+    }
+
     /// Waits for the side's end, and keeps what comes before it, up to a bound: beyond that, its end is not seen.
     pub(super) async fn ends(&mut self) -> io::Result<()> {
         while self.ahead.len() < MOST {

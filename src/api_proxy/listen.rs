@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Config, Shared, View, conversation};
+use super::{Config, Shared, View, build, conversation};
 use crate::tasks::Tasks;
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
@@ -68,6 +68,9 @@ impl ApiProxy {
             authorities: view.authorities,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
+            intercept_builds: config.intercept_builds,
+            step_files: build::Files::new(view.ca),
+            builds: view.builds,
             socket: self.socket.clone(),
             tasks: Tasks::default(),
             stop: stop.clone(),

@@ -102,6 +102,7 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
             .map(|path| std::path::absolute(&path).unwrap_or(path)),
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
+        intercept_builds: !flags.no_build_interception,
         interception,
         pass_through: flags.pass_through,
         internal_egress: flags.internal_egress,

@@ -26,7 +26,9 @@ pub enum ApiCall {
     RemoveNetwork(String),
     /// `POST /networks/prune`
     PruneNetworks,
-    /// A call whose connection becomes a stream of bytes in both directions: `attach`, `exec`, `session`, `grpc`.
+    /// `POST /grpc`: the connection becomes one of HTTP/2, on which builds are asked for.
+    BuildKit,
+    /// A call whose connection becomes a stream of bytes in both directions: `attach`, `exec`, `session`.
     Hijack,
     /// Any other: none of dockline's business.
     Other,
@@ -48,7 +50,8 @@ impl ApiCall {
             ("GET", ["networks", id]) => Self::InspectNetwork(decoded(id)),
             ("DELETE", ["networks", id]) => Self::RemoveNetwork(decoded(id)),
             ("POST", ["networks", "prune"]) => Self::PruneNetworks,
-            ("POST", ["containers", _, "attach"] | ["exec", _, "start"] | ["session" | "grpc"])
+            ("POST", ["grpc"]) => Self::BuildKit,
+            ("POST", ["containers", _, "attach"] | ["exec", _, "start"] | ["session"])
             | ("GET", ["containers", _, "attach", "ws"]) => Self::Hijack,
             _ => Self::Other,
         }

@@ -48,6 +48,18 @@ pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
     }
 }
 
+/// Whether somebody with that scope is a step of a build: BuildKit runs them on the default bridge, or as the engine's
+/// machine, and makes no containers of them. Nobody else is told the tunnel's address there.
+pub fn is_build(map: &NetworkMap, scope: &Scope) -> bool {
+    match scope {
+        Scope::Network(id) => {
+            let view = map.networks().get(id);
+            view.is_some_and(|view| view.network().default_bridge)
+        }
+        Scope::Container(_) | Scope::Merged => false,
+    }
+}
+
 fn is_machine(view: &NetworkView, address: IpAddr) -> bool {
     let mut subnets = view.network().subnets.iter();
     // Whoever chose a range without a gateway has the first address for one, and the engine does not list it.
@@ -146,6 +158,23 @@ mod tests {
         check(&map(&one), "172.18.0.9", "172.18.0.254", "on 0-home");
         let two = format!("{one}\nrun another watched mode=host");
         check(&map(&two), "172.18.0.1", "172.18.0.254", "on 0-home");
+    }
+
+    #[test]
+    fn whom_nobody_knows_on_the_default_bridge_is_a_build() {
+        let map = map(&format!(
+            "{MAP}
+            net bridge default 172.17.0.0/16
+            run onbridge bridge=172.17.0.2"
+        ));
+        for (scope, expected) in [
+            (Scope::Network(network_id("bridge")), true),
+            (Scope::Network(network_id("shop")), false),
+            (Scope::Container(id("onbridge")), false),
+            (Scope::Merged, false),
+        ] {
+            assert_eq!(is_build(&map, &scope), expected, "{scope:?}");
+        }
     }
 
     #[test]

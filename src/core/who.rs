@@ -1,6 +1,6 @@
 //! How a caller is called in what people read of its requests.
 
-use super::caller::Caller;
+use super::caller::{Caller, is_build};
 use super::label;
 use super::map::NetworkMap;
 use super::resolve::Scope;
@@ -8,7 +8,8 @@ use super::resolve::Scope;
 /// Somebody who sends requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
-    /// The container's name; of somebody unknown on a network `ADDRESS@NETWORK`; `host` for who is neither.
+    /// The container's name; of somebody unknown on a network `ADDRESS@NETWORK`, but `build` for a
+    /// step of a build; `host` for who is none of these.
     pub name: String,
     /// The container's id.
     pub container: Option<String>,
@@ -31,6 +32,10 @@ pub fn who(map: &NetworkMap, caller: &Caller) -> Who {
                 project: labelled(label::COMPOSE_PROJECT),
             }
         }
+        scope if is_build(map, scope) => Who {
+            name: "build".to_owned(),
+            ..Who::default()
+        },
         Scope::Network(id) => {
             let view = map.networks().get(id);
             let network = view.map_or_else(|| id.short(), |view| &view.network().name);
@@ -55,6 +60,7 @@ mod tests {
     fn callers_are_called_by_what_people_know() {
         let map = map("
             net shop 10.1.0.0/24
+            net bridge default 172.17.0.0/16
             run tunnel tunnel shop=
             run web watched shop=10.1.0.2
         ");
@@ -65,6 +71,7 @@ mod tests {
         assert_eq!(name(Scope::Container(id("web"))), "web");
         assert_eq!(name(Scope::Container(id("gone"))), id("gone").short());
         assert_eq!(name(Scope::Network(network_id("shop"))), "10.1.0.9@shop");
+        assert_eq!(name(Scope::Network(network_id("bridge"))), "build");
         assert_eq!(name(Scope::Merged), "host");
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Link, hello};
-use crate::core::caller::{Caller, is_known, scope_of};
+use crate::core::caller::{Caller, is_build, is_known, scope_of};
 use crate::core::resolve::Scope;
 use crate::core::tunnel_state::SocksAccess;
 use crate::core::wire::{Message, Session};
@@ -29,6 +29,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const TAKING: Duration = Duration::from_secs(1);
 /// For the map to show a container that has just been started, or the tunnel that has just joined its network.
 const SETTLING: Duration = Duration::from_millis(500);
+/// The same where a step of a build is far more likely, of which the map never knows.
+const SETTLING_OF_BUILDS: Duration = Duration::from_millis(50);
 
 /// All that a stream needs.
 #[derive(Debug)]
@@ -146,8 +148,17 @@ impl Way {
         let mut map = self.link.map.clone();
         let (caller, local) = (caller.ip(), local.ip());
         let known = map.wait_for(|map| is_known(map, caller, local));
+        let by_build = *self.link.builds.borrow() > 0 && {
+            let map = self.link.map.borrow();
+            scope_of(&map, caller, local).is_some_and(|scope| is_build(&map, &scope))
+        };
+        let patience = if by_build {
+            SETTLING_OF_BUILDS
+        } else {
+            SETTLING
+        };
         // Whatever the map shows by then is what counts.
-        let _ = timeout(SETTLING, known).await.is_ok();
+        let _ = timeout(patience, known).await.is_ok();
         let map = Arc::clone(&self.link.map.borrow());
         scope_of(&map, caller, local)
     }

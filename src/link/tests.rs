@@ -60,6 +60,7 @@ impl Rig {
         let stop = CancellationToken::new();
         let mut link = JoinSet::new();
         let this = Link {
+            builds: watch::channel(0).1,
             owner: "me".to_owned(),
             tunnel: tunnel_rx,
             map: map_rx,

@@ -44,6 +44,8 @@ pub(super) struct Wires {
     pub(super) link: Watched<LinkState>,
     /// From control to the link.
     pub(super) intercepting: Watched<bool>,
+    /// From the API proxy to the link: how many builds are under way.
+    pub(super) builds: Watched<usize>,
     /// From the link to the gateway: callers that it has yet to look at.
     pub(super) arrivals: (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>),
 }
@@ -57,6 +59,7 @@ impl Wires {
             leases: watch::channel(Leases::default()),
             link: watch::channel(LinkState::default()),
             intercepting: watch::channel(true),
+            builds: watch::channel(0),
             arrivals: mpsc::channel(ARRIVALS),
         }
     }
@@ -83,6 +86,7 @@ impl Wires {
             tunnel: self.tunnel.1.clone(),
             map: self.map.1.clone(),
             intercepting: self.intercepting.1.clone(),
+            builds: self.builds.1.clone(),
             internal_egress,
             arrivals: self.arrivals.0.clone(),
         }
@@ -123,13 +127,15 @@ impl Wires {
         client: Client,
     ) -> api_proxy::View {
         let tunnel = self.tunnel.1.clone();
-        let trust = Trust::new(instance.clone(), ca, client.clone(), tunnel);
+        let trust = Trust::new(instance.clone(), ca.clone(), client.clone(), tunnel);
         api_proxy::View {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
             leases: self.leases.0.clone(),
             client,
             authorities: authorities(trust),
+            ca,
+            builds: self.builds.0.clone(),
         }
     }
 }

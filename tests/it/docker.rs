@@ -1,6 +1,8 @@
 //! On real engines, with real containers and clients. Prepared and run by `cargo xtask test`.
 
 mod api;
+#[cfg(target_os = "linux")]
+mod build;
 mod built_in;
 mod check;
 mod commands;

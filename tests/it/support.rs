@@ -287,6 +287,7 @@ impl Running {
             pass_through: Vec::new(),
             foreign_allowed: false,
             intercept_loopback: false,
+            intercept_builds: true,
             tunnel_image: None,
             runtime_dir: folder.path().join("run"),
         };

@@ -1,21 +1,13 @@
 //! A container that is to be created becomes an intercepted one.
 
-use std::time::Duration;
-
 use tracing::{debug, warn};
 
 use super::{Change, Forward, Refusal, Rule};
-use crate::api_proxy::Shared;
-use crate::api_proxy::leases::Held;
+use crate::api_proxy::{Shared, entry};
 use crate::core::api::parameter;
-use crate::core::inject::{Attached, Entry, Injection, Reach, reach};
-use crate::core::map::NetworkMap;
-use crate::core::membership::Lease;
+use crate::core::inject::Injection;
 use crate::core::rewrite::create::Create;
 use crate::core::trust::Origin;
-
-/// For the tunnel to be up, and on the default bridge: a service that has just been started makes it first.
-const ADDRESS: Duration = Duration::from_secs(10);
 
 pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result<Forward, Refusal> {
     let mut create = match Create::read(body) {
@@ -62,10 +54,10 @@ async fn inject(
         platform,
         wanted: create.wanted(&image.environment),
     });
-    let (authority, entry) = tokio::join!(authority, entry(shared, create.attached()));
+    let (authority, entry) = tokio::join!(authority, entry::of(shared, create.attached()));
     let injection = Injection {
         instance: shared.instance.clone(),
-        entry: entry?,
+        entry: entry.map_err(|obstacle| unready(&obstacle))?,
         authority: authority
             .map_err(|error| unready(&format!("the CA could not be put into a volume: {error}")))?,
         no_proxy: create.no_proxy().to_owned(),
@@ -83,40 +75,5 @@ fn unready(problem: &dyn std::fmt::Display) -> Refusal {
             "dockline: the container would not be intercepted: {problem}; see `dockline status`, or create it \
              unintercepted after `eval \"$(dockline env --unset)\"`"
         ),
-    }
-}
-
-/// How the container will reach the tunnel's entry.
-async fn entry(shared: &Shared, attached: Attached) -> Result<Entry, Refusal> {
-    let attached = match attached {
-        // Whoever lends has no lender itself: the engine refuses that.
-        Attached::Like(other) => match shared.client.startable(&other).await {
-            Ok(Some(lender)) => Attached::of(&lender.mode),
-            // The engine will say what is wrong with it.
-            Ok(None) | Err(_) => Attached::Named,
-        },
-        attached => attached,
-    };
-    let reach = |map: &NetworkMap| reach(map, &shared.instance, &attached);
-    // A service that has just been started may not have seen anything yet.
-    let is_seen = |map: &NetworkMap| reach(map) != Reach::NotYet;
-    shared.until(ADDRESS, is_seen).await;
-    let bridge = match reach(&shared.map()) {
-        Reach::Join(bridge) => Some(bridge),
-        Reach::Known(_) | Reach::NotYet | Reach::Never(_) => None,
-    };
-    if bridge.is_some() {
-        let _held = Held::new(&shared.leases, bridge, Lease::Join);
-        let is_joined = |map: &NetworkMap| !matches!(reach(map), Reach::Join(_));
-        shared.until(ADDRESS, is_joined).await;
-    }
-    match reach(&shared.map()) {
-        Reach::Known(entry) => Ok(entry),
-        Reach::Join(_) | Reach::NotYet => {
-            Err(unready(&"the tunnel has no address that it could reach"))
-        }
-        Reach::Never(obstacle) => Err(unready(&format_args!(
-            "the tunnel cannot be on its network: {obstacle}"
-        ))),
     }
 }

@@ -18,7 +18,7 @@ use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint};
 
 /// Whatever takes longer has failed.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) struct Rig {
     folder: TempDir,
@@ -43,12 +43,15 @@ impl Rig {
             leases: watch::channel(Leases::default()).0,
             client: Client::new(endpoint.clone()),
             authorities: Authorities::new(|_| Box::pin(async { Ok(None) })),
+            ca: None,
+            builds: watch::channel(0).0,
         };
         let config = Config {
             instance: "default".parse().unwrap(),
             endpoint,
             foreign_allowed: false,
             intercept_loopback: false,
+            intercept_builds: true,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(proxy.run(view, config, CancellationToken::new()));
@@ -82,7 +85,7 @@ impl Rig {
 }
 
 /// One end of a connection.
-pub(super) struct Peer<S>(S);
+pub(super) struct Peer<S>(pub(super) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(super) async fn send(&mut self, text: &str) {

@@ -60,7 +60,7 @@ async fn a_refused_attach_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn what_is_not_understood_is_between_client_and_engine() {
-    for opening in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}\r\n"] {
+    for opening in ["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "\u{16}\u{3}\u{1}\r\n"] {
         let rig = Rig::start().await;
         let mut client = rig.client().await;
         client.send(opening).await;

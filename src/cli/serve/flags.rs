@@ -10,6 +10,10 @@ use crate::dns::ForwardPolicy;
 
 /// Flags of `serve`.
 #[derive(Clone, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the command line, of which none has to do with another"
+)]
 pub(in crate::cli) struct Flags {
     /// Where DNS listens [default: 127.0.0.1:5390; any port for other instances]
     #[arg(long, env = "DOCKLINE_DNS", value_name = "ADDR")]
@@ -41,6 +45,9 @@ pub(in crate::cli) struct Flags {
     /// Intercept what containers ask of their own loopback, too
     #[arg(long, env = "DOCKLINE_INTERCEPT_LOOPBACK")]
     pub(super) intercept_loopback: bool,
+    /// Leave the steps of builds alone
+    #[arg(long, env = "DOCKLINE_NO_BUILD_INTERCEPTION")]
+    pub(super) no_build_interception: bool,
     /// Who answers for names that are no container's: `system`, `none`, or addresses separated by commas
     #[arg(
         long,

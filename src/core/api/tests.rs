@@ -50,6 +50,8 @@ fn calls_are_known_with_and_without_a_version() {
         ),
         ("POST", "/exec/3517/start", ApiCall::Hijack),
         ("POST", "/session", ApiCall::Hijack),
+        ("POST", "/grpc", ApiCall::BuildKit),
+        ("GET", "/grpc", ApiCall::Other),
         (
             "GET",
             "http://docker.example/v1.45/containers/json",

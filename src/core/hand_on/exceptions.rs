@@ -1,5 +1,6 @@
 //! What is not handed on although there is an interceptor: it goes where the caller wants, in its scope.
 
+use crate::core::caller::is_build;
 use crate::core::host_pattern::HostPattern;
 use crate::core::id::ContainerId;
 use crate::core::label::{self, Labels};
@@ -48,7 +49,9 @@ pub fn exception(
         return Some(Exception::Host);
     }
     let ca = interception.ca.as_deref()?;
-    if plain_http || labels.is_some_and(|labels| trusts(labels, ca)) {
+    // A build ends with the connection that it was asked for on: its steps trust what is in use.
+    let trusts = labels.is_some_and(|labels| trusts(labels, ca)) || is_build(map, scope);
+    if plain_http || trusts {
         return None;
     }
     Some(id.map_or(Exception::Unknown, |id| Exception::Distrust(id.clone())))
@@ -67,6 +70,7 @@ mod tests {
 
     const MAP: &str = "
         net shop 10.1.0.0/24
+        net bridge default 172.17.0.0/16
         run new watched shop=10.1.0.2 label=dockline.ca=abc
         run old watched shop=10.1.0.3 label=dockline.ca=other
         run none watched shop=10.1.0.4
@@ -96,6 +100,13 @@ mod tests {
                 nobody.clone(),
                 "x.test:443",
                 Some(Exception::Unknown),
+                None,
+            ),
+            (
+                &known,
+                Scope::Network(network_id("bridge")),
+                "x.test:443",
+                None,
                 None,
             ),
             // Nobody knows what they would have to trust.

@@ -38,10 +38,11 @@ pub fn route_address(
         return Route::refused(Refusal::Loop, format!("{ip} is dockline's own tunnel"));
     }
     match (map.network_of(ip), scope) {
-        (Some(view), Scope::Merged) => {
-            to_machine_for_all(map, view, address).unwrap_or_else(|| into_network(view, address))
+        (Some(view), Scope::Merged) => to_machine_for_all(map, view, address)
+            .unwrap_or_else(|| into_network(map, view, address)),
+        (Some(view), Scope::Network(id)) if view.network().id == *id => {
+            into_network(map, view, address)
         }
-        (Some(view), Scope::Network(id)) if view.network().id == *id => into_network(view, address),
         (Some(view), Scope::Network(_)) => {
             let name = &view.network().name;
             let reason =
@@ -86,9 +87,15 @@ pub(super) fn to_host(address: SocketAddr, own: &OwnAddresses, reason: String) -
     Route::Host { address, reason }
 }
 
-fn into_network(view: &NetworkView, address: SocketAddr) -> Route {
+/// On the default bridge the tunnel is for as long as it is anywhere: steps of builds are there, which nobody watches.
+fn is_for_all(map: &NetworkMap, view: &NetworkView) -> bool {
     let network = view.network();
-    if !view.is_watched() {
+    network.default_bridge && map.joined().any(|id| *id == network.id)
+}
+
+fn into_network(map: &NetworkMap, view: &NetworkView, address: SocketAddr) -> Route {
+    let network = view.network();
+    if !view.is_watched() && !is_for_all(map, view) {
         let reason = format!(
             "{} is on network {}, which no watched container is on",
             address.ip(),
@@ -127,7 +134,7 @@ fn into_network_from(
     let by_machine =
         |c: &Container| c.network_mode == NetworkMode::Host && network.driver == "bridge";
     if owner.is_some_and(|c| c.endpoint(&network.id).is_some() || by_machine(c)) {
-        return into_network(view, address);
+        return into_network(map, view, address);
     }
     if let Some(route) = owner.and_then(|c| to_machine(map, view, c, address)) {
         return route;

@@ -16,7 +16,7 @@ use recorder::Recorder;
 
 use super::commands::Served;
 use crate::support::{Lab, Running, eventually, on_each_engine};
-use dockline::config::Interception;
+use dockline::config::{Config, Interception};
 use dockline::gateway::Interceptor;
 
 /// A container that does nothing, watched and on that network, by whose namespace the test is there.
@@ -40,9 +40,18 @@ fn resident(lab: &Lab, name: &str, network: &str, options: &[&str]) -> Option<In
 
 /// A service that hands on to `recorder`.
 pub(super) async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
+    intercepted_with(lab, recorder, |_| {}).await
+}
+
+pub(super) async fn intercepted_with(
+    lab: &Lab,
+    recorder: &Recorder,
+    change: impl FnOnce(&mut Config),
+) -> Running {
     let interceptor = Interceptor::at(&recorder.address().to_string()).unwrap();
     let running = Running::start(lab, |config| {
         config.interception = Interception::External(interceptor);
+        change(config);
     })
     .await;
     running.ready().await;

@@ -74,6 +74,11 @@ impl Recorder {
         self.shared.recorded.lock().unwrap().clone()
     }
 
+    /// What was written down since the last time.
+    pub(in crate::docker) fn take(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.shared.recorded.lock().unwrap())
+    }
+
     pub(in crate::docker) fn forget(&self) {
         self.shared.recorded.lock().unwrap().clear();
     }

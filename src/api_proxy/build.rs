@@ -1,0 +1,127 @@
+//! BuildKit's calls, over the HTTP/2 that clients speak with the engine: RUN steps become intercepted ones.
+//!
+//! ```text
+//! client ─► forward ─┬─ LLBBridge/Solve ─► solve ────┐
+//!                    ├─ Control/Solve ───► control ──┤ core::llb, calls of our own
+//!                    └─ all else ────────► stream    ▼
+//!                                            └────────────────────────► engine
+//! ```
+//!
+//! Streams pass as they are, trailers, resets and flow control included. Whatever is not as expected goes on as the client
+//! sent it: a build that is not intercepted is better than none, and both dockline's log and the build's own output say so.
+
+mod calls;
+mod control;
+mod forward;
+mod solve;
+mod stream;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::watch;
+
+use super::{Shared, entry};
+use crate::core::inject::{Attached, Entry};
+use crate::core::llb::{Malformed, StepFiles, StepInjection};
+use crate::core::trust::Ca;
+
+pub(super) use forward::{PREFACE, carry};
+
+/// The largest message that is read whole. Engines take 16 MiB at most; a longer one passes as it is.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Why something of a build is not intercepted.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Entry(#[from] entry::Obstacle),
+    #[error("the engine has no default bridge, where the tunnel would be reached")]
+    NoBridge,
+    #[error("{0}")]
+    Unexpected(&'static str),
+    #[error("the engine refused the intercepted build graph: {0}")]
+    Refused(String),
+    #[error("the engine did not answer: {0}")]
+    Broken(#[from] h2::Error),
+}
+
+/// What the calls of one connection have in common.
+#[derive(Debug)]
+struct Context {
+    shared: Arc<Shared>,
+    engine: h2::client::SendRequest<bytes::Bytes>,
+    /// Builds, by name, whose steps the engine itself keeps from all networks.
+    apart: Mutex<BTreeSet<String>>,
+    /// As long as it is there, callers whom nobody knows are builds.
+    building: Mutex<Option<Building>>,
+}
+
+impl Context {
+    /// What steps get; the tunnel is where they reach it by then.
+    async fn injection(&self) -> Result<StepInjection, Obstacle> {
+        let shared = &self.shared;
+        let Entry::Address(entry) = entry::of(shared, Attached::DefaultBridge).await? else {
+            return Err(Obstacle::NoBridge);
+        };
+        let mut building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        building.get_or_insert_with(|| Building::new(&shared.builds));
+        Ok(StepInjection {
+            instance: shared.instance.clone(),
+            address: entry.ip(),
+            files: shared.step_files.get(),
+            intercept_loopback: shared.intercept_loopback,
+        })
+    }
+
+    fn keeps_apart(&self, build: &str) {
+        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.insert(build.to_owned());
+    }
+
+    fn is_apart(&self, build: &str) -> bool {
+        let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.contains(build)
+    }
+}
+
+/// What steps trust by, made when the first of them needs it.
+#[derive(Debug)]
+pub(super) struct Files {
+    ca: Option<Ca>,
+    made: OnceLock<Arc<StepFiles>>,
+}
+
+impl Files {
+    pub(super) fn new(ca: Option<Ca>) -> Self {
+        Self {
+            ca,
+            made: OnceLock::new(),
+        }
+    }
+
+    fn get(&self) -> Option<Arc<StepFiles>> {
+        let ca = self.ca.as_ref()?;
+        let made = self.made.get_or_init(|| Arc::new(StepFiles::new(ca)));
+        Some(Arc::clone(made))
+    }
+}
+
+/// A build under way, for as long as it is held.
+#[derive(Debug)]
+pub(super) struct Building(watch::Sender<usize>);
+
+impl Building {
+    pub(super) fn new(builds: &watch::Sender<usize>) -> Self {
+        builds.send_modify(|count| *count += 1);
+        Self(builds.clone())
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
