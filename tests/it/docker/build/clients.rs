@@ -10,7 +10,10 @@ fn whatever_builds_is_intercepted() {
     on_each_engine(async |lab| {
         let site = Site::new(&lab).await;
         compose_builds_its_services(&lab, &site);
-        bake_shares_the_steps_of_linked_targets(&lab, &site);
+        // Engine 20 cannot link targets.
+        if lab.engine.name != "20" {
+            bake_shares_the_steps_of_linked_targets(&lab, &site);
+        }
         site.running.stop().await;
     });
 }

@@ -26,12 +26,19 @@ fn builds_fail_and_end_as_they_would() {
 
 fn steps_are_intercepted_and_images_do_not_know(lab: &Lab, site: &Site) {
     let page = &site.page;
+    // What BuildKit has learnt since engine 20.
+    let newer = match lab.engine.name.as_str() {
+        "20" => format!("RUN wget -q -O- {page}\n"),
+        _ => format!(
+            "RUN --network=none test ! -e /.dockline && test -z \"$HTTP_PROXY\"\n\
+             RUN <<END\nwget -q -O- {page}\nEND\n"
+        ),
+    };
     let dockerfile = format!(
         "FROM dockline-fixture:latest AS one\nENV CURL_CA_BUNDLE=/own\n\
              RUN wget -q -O /page {page} && cat /.dockline/ca.pem && echo \"$CURL_CA_BUNDLE\" > /told\n\
              FROM dockline-fixture:latest AS two\nCOPY --from=one /page /told /\n\
-             RUN --network=none test ! -e /.dockline && test -z \"$HTTP_PROXY\"\n\
-             RUN <<END\nwget -q -O- {page}\nEND\nUSER 1234\nRUN cat /.dockline/ca-bundle.pem > /dev/null\n\
+             {newer}USER 1234\nRUN cat /.dockline/ca-bundle.pem > /dev/null\n\
              FROM scratch\nCOPY --from=two /page /told /\n"
     );
     let name = lab.own("image");
@@ -107,7 +114,9 @@ fn errors_show_the_users_own_lines(lab: &Lab, site: &Site) {
     };
     let found = excerpt(said(&through));
     assert_eq!(found, excerpt(said(&direct)), "{}", said(&through));
-    assert!(found[0].contains(":803"), "{found:?}");
+    let shows_lines = lab.engine.name != "20";
+    let first = found.first().map_or("", String::as_str);
+    assert_eq!(first.contains(":803"), shows_lines, "{found:?}");
     for broken in [
         "FROM dockline-fixture:latest\nRUM true\n",
         "FROM nobody:none-at-all\n",
@@ -174,6 +183,7 @@ async fn a_build_that_is_interrupted_ends_in_the_engine(site: &Site) {
     crate::support::signal(building.id(), rustix::process::Signal::INT);
     assert!(!building.wait().unwrap().success());
     eventually("ended", async || (sleepers(&seconds) == 0).then_some(())).await;
+    assert_eq!(site.requests(), 1);
 }
 
 /// Processes of this machine that sleep for so long.
