@@ -5,6 +5,7 @@
 mod ca;
 mod clean;
 mod context;
+mod doctor;
 mod env;
 mod integrate;
 mod output;
@@ -87,6 +88,8 @@ enum Command {
     Ca(ca::Flags),
     /// Print the exact settings for an interceptor
     Integrate(integrate::Flags),
+    /// Find out what is wrong, and what to do about it
+    Doctor(doctor::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -226,6 +229,7 @@ pub fn main() -> ExitCode {
             Command::Resume => pause::resume(&global).await,
             Command::Ca(flags) => ca::run(&global, &flags).await,
             Command::Integrate(flags) => integrate::run(&global, &flags).await,
+            Command::Doctor(flags) => doctor::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
         .map(|()| ExitCode::SUCCESS)

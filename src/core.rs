@@ -12,7 +12,6 @@
 
 pub mod api;
 pub mod caller;
-pub mod check;
 pub mod engine_state;
 pub mod hand_on;
 pub mod host_pattern;

@@ -13,6 +13,7 @@
 //! No ordinary question is answered SERVFAIL or REFUSED: resolvers of interceptors give up on these, while after
 //! NXDOMAIN they go on to the system's resolver.
 
+mod ask;
 mod forward;
 mod handler;
 mod policy;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinError};
 use tokio_util::sync::CancellationToken;
 
+pub use ask::ask;
 pub use forward::{Dial, Forwarder};
 pub use policy::{ForwardPolicy, InvalidForwardPolicy};
 

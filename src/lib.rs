@@ -36,7 +36,6 @@
 //! | [`link`] | dockline's end of the way out of containers: owns the tunnel, takes the callers of its entry | who calls ([`core::caller`]); what is said ([`core::wire`]); the other end is `tunnel-image/` |
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`trust`] | what containers verify with: out of images, into volumes | what that is ([`core::trust`]) |
-//! | [`check`] | a request of dockline's own all the way round, from a container to a container | what it means ([`core::check`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
 //! | [`cli`], [`config`] | flags and environment into settings; the commands | |
 //! | [`service`] | binds, starts, watches and stops all of them | |
@@ -74,8 +73,6 @@ pub mod api_proxy;
 pub mod trust;
 
 pub mod control;
-
-pub mod check;
 
 pub mod service;
 

@@ -40,13 +40,38 @@ impl Removed {
         self.failures
             .push(format!("{what}: {:#}", anyhow::Error::new(error)));
     }
+
+    fn outcome(&self) -> Result<(), Failure> {
+        match self.failures.as_slice() {
+            [] => Ok(()),
+            failures => Err(Failure::Other(anyhow::anyhow!(
+                "remove {}",
+                failures.join("; ")
+            ))),
+        }
+    }
 }
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
+    let removed = remove(global, flags.all_instances).await?;
+    if flags.json {
+        output::json(&removed)?;
+    } else {
+        report(&removed);
+    }
+    removed.outcome()
+}
+
+/// Removes it all, and tells nobody.
+pub(super) async fn silently(global: &Global) -> Result<(), Failure> {
+    remove(global, false).await?.outcome()
+}
+
+async fn remove(global: &Global, all_instances: bool) -> Result<Removed, Failure> {
     let client = Client::new(global.endpoint()?);
     client.negotiate().await?;
     let own = format!("{INSTANCE}={}", global.instance);
-    let owner = if flags.all_instances { INSTANCE } else { &own };
+    let owner = if all_instances { INSTANCE } else { &own };
     let containers = client.labelled_containers(&[ROLE, owner]).await?;
     let networks = client.labelled_networks(&[ROLE, owner]).await?;
     let volumes = client.labelled_volumes(&[ROLE, owner]).await?;
@@ -82,18 +107,7 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
         }
     }
     remove_images(&client, &mut removed).await?;
-    if flags.json {
-        output::json(&removed)?;
-    } else {
-        report(&removed);
-    }
-    match removed.failures.as_slice() {
-        [] => Ok(()),
-        failures => Err(Failure::Other(anyhow::anyhow!(
-            "remove {}",
-            failures.join("; ")
-        ))),
-    }
+    Ok(removed)
 }
 
 /// A running service would make everything anew. It may have been started with another folder than this command.

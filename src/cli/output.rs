@@ -31,7 +31,8 @@ pub(super) fn failed(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code())
 }
 
-fn chain(failure: &Failure) -> String {
+/// What failed, and why.
+pub(super) fn chain(failure: &Failure) -> String {
     match failure {
         Failure::NoEngine(error) | Failure::Usage(error) | Failure::Other(error) => {
             format!("{error:#}")

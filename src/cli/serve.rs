@@ -25,9 +25,9 @@ use flags::{Foreign, LogFormat};
 use interception::{certificates, interception};
 
 /// Ports of the default instance; promised in the documentation.
-const DNS_PORT: u16 = 5390;
-const GATEWAY_PORT: u16 = 1090;
-const HTTP_PORT: u16 = 8791;
+pub(super) const DNS_PORT: u16 = 5390;
+pub(super) const GATEWAY_PORT: u16 = 1090;
+pub(super) const HTTP_PORT: u16 = 8791;
 const INTERCEPTOR_PORT: u16 = 8792;
 
 fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> SocketAddr {

@@ -49,6 +49,16 @@ pub async fn dial(endpoint: &Endpoint) -> io::Result<EngineStream> {
 
 /// The instance whose API proxy answers there, if it is one: nobody else sends that header with `GET /_ping`.
 pub async fn instance_behind(endpoint: &Endpoint) -> Option<String> {
+    ping(endpoint, "dockline-instance").await
+}
+
+/// The builder that the engine proposes to its clients: `2` is BuildKit. Engines before 18.09 propose none.
+pub async fn builder(endpoint: &Endpoint) -> Option<String> {
+    ping(endpoint, "builder-version").await
+}
+
+/// A header of the answer to `GET /_ping`.
+async fn ping(endpoint: &Endpoint, header: &str) -> Option<String> {
     let asked = timeout(PING, async {
         let mut stream = connect(endpoint).await?;
         stream.write_all(PING_REQUEST).await?;
@@ -59,8 +69,8 @@ pub async fn instance_behind(endpoint: &Endpoint) -> Option<String> {
     let answer = asked.await.ok()?.ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let headers = answer.lines().filter_map(|line| line.split_once(':'));
-    let mut own = headers.filter(|(name, _)| name.eq_ignore_ascii_case("dockline-instance"));
-    own.next().map(|(_, instance)| instance.trim().to_owned())
+    let mut meant = headers.filter(|(name, _)| name.eq_ignore_ascii_case(header));
+    meant.next().map(|(_, value)| value.trim().to_owned())
 }
 
 async fn connect(endpoint: &Endpoint) -> io::Result<EngineStream> {

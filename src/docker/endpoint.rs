@@ -222,6 +222,13 @@ fn well_known(surroundings: &Surroundings) -> Endpoint {
     Endpoint::Unix(found.unwrap_or_else(|| PathBuf::from(DOCKER_SOCKET)))
 }
 
+/// Engines that listen without being named, other than `endpoint`.
+pub fn present(endpoint: &Endpoint, surroundings: &Surroundings) -> Vec<Endpoint> {
+    let paths = well_known_paths(surroundings).into_iter();
+    let there = paths.filter(|path| path.exists()).map(Endpoint::Unix);
+    there.filter(|other| other != endpoint).collect()
+}
+
 fn well_known_paths(surroundings: &Surroundings) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(DOCKER_SOCKET)];
     let runtime = surroundings.get("XDG_RUNTIME_DIR").map(PathBuf::from);

@@ -4,12 +4,12 @@ mod api;
 #[cfg(target_os = "linux")]
 mod build;
 mod built_in;
-mod check;
 mod commands;
 mod compose;
 #[cfg(target_os = "linux")]
 mod conform;
 mod dns;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod entry;
 mod faults;

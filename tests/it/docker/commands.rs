@@ -14,7 +14,7 @@ pub(super) struct Served {
     folder: tempfile::TempDir,
 }
 
-pub(super) fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
+fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dockline"));
     command
         .args(arguments)
@@ -25,7 +25,7 @@ pub(super) fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command 
 }
 
 impl Served {
-    fn start(lab: &Lab) -> Self {
+    pub(super) fn start(lab: &Lab) -> Self {
         Self::start_with(lab, &[])
     }
 
@@ -59,10 +59,6 @@ impl Served {
         dockline(lab, self.folder.path(), arguments)
             .output()
             .unwrap()
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(super) fn json(&self, lab: &Lab, arguments: &[&str]) -> Value {

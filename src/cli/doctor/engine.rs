@@ -1,0 +1,173 @@
+//! The engine, and what is in it.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::super::Global;
+use super::finding::Finding;
+use crate::control::client;
+use crate::control::report::shape::Status;
+use crate::core::id::Instance;
+use crate::core::label::{INSTANCE, ROLE};
+use crate::docker::{Client, Endpoint, Error, dial};
+
+/// Docker 20.10's, the oldest engine that dockline is tested with.
+const OLDEST_API: (u32, u32) = (1, 41);
+/// For a program to say its version.
+const VERSION: Duration = Duration::from_secs(10);
+
+/// Whether it answers, and is one that dockline can work with.
+pub(super) async fn answers(client: &Client, endpoint: &Endpoint, others: &[Endpoint]) -> Finding {
+    let info = match client.negotiate().await {
+        Ok(info) => info,
+        Err(error) => return Finding::failure("engine", &error, absent(&error, endpoint, others)),
+    };
+    let text = format!(
+        "{} (API {}), {}/{}, at {endpoint}",
+        info.version, info.api_version, info.os, info.arch
+    );
+    if info.os == "windows" {
+        return Finding::failure(
+            "engine",
+            text,
+            "switch it to Linux containers: those of Windows have other networks",
+        );
+    }
+    let api = info.api_version.split_once('.');
+    let api = api.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    match api.filter(|api| *api < OLDEST_API) {
+        Some(_) => Finding::warning(
+            "engine",
+            text,
+            "it is older than Docker 20.10, with which dockline was never tried",
+        ),
+        None => Finding::ok("engine", text),
+    }
+}
+
+fn absent(error: &Error, endpoint: &Endpoint, others: &[Endpoint]) -> String {
+    let words = error.to_string().to_lowercase();
+    if words.contains("permission denied") {
+        return format!(
+            "you may not use {endpoint}: `sudo usermod -aG docker $USER`, then log in again"
+        );
+    }
+    match others {
+        [] => "start Docker, or name the engine with --host ENDPOINT or --context NAME".to_owned(),
+        [other, ..] => format!("start Docker; or is it the one at {other}? Then: --host {other}"),
+    }
+}
+
+/// Instances that left something and do not run.
+pub(super) async fn leftovers(client: &Client) -> Result<BTreeSet<Instance>, Error> {
+    let containers = client.labelled_containers(&[ROLE, INSTANCE]).await?;
+    let networks = client.labelled_networks(&[ROLE, INSTANCE]).await?;
+    let volumes = client.labelled_volumes(&[ROLE, INSTANCE]).await?;
+    let labels = containers.iter().map(|c| &c.labels);
+    let named = labels
+        .chain(networks.iter().map(|n| &n.labels))
+        .filter_map(|labels| labels.get(INSTANCE).cloned())
+        .chain(volumes.into_iter().filter_map(|(_, instance)| instance))
+        .filter_map(|instance| instance.parse().ok());
+    let named: BTreeSet<Instance> = named.collect();
+    let mut left = BTreeSet::new();
+    for instance in named {
+        if !runs(&instance).await {
+            left.insert(instance);
+        }
+    }
+    Ok(left)
+}
+
+async fn runs(instance: &Instance) -> bool {
+    for socket in Global::places().control_sockets(instance) {
+        let answer = client::get::<Status>(&socket, "/v1/status", &[]).await;
+        if answer.is_ok_and(|status| status.instance == instance.as_str()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A tunnel that waits for its `serve` is no mistake: containers get out by it meanwhile.
+pub(super) fn told_of(left: &BTreeSet<Instance>) -> Finding {
+    let names: Vec<_> = left.iter().map(Instance::as_str).collect();
+    let Some(first) = names.first() else {
+        return Finding::ok("leftovers", "none");
+    };
+    Finding::warning(
+        "leftovers",
+        format!(
+            "of instances that do not run (for you): {}",
+            names.join(", ")
+        ),
+        format!(
+            "`dockline --instance {first} serve` takes them up again, `dockline --instance {first} clean` removes them"
+        ),
+    )
+}
+
+/// Which builder `docker build` uses.
+pub(super) async fn builder(endpoint: &Endpoint) -> Finding {
+    match dial::builder(endpoint).await.as_deref() {
+        Some("2") => Finding::ok("build", "BuildKit is the engine's default"),
+        _ => Finding::ok("build", "the classic builder is the engine's default"),
+    }
+}
+
+/// Which compose there is.
+pub(super) async fn compose() -> Finding {
+    for (program, arguments) in [
+        ("docker", &["compose", "version", "--short"][..]),
+        ("docker-compose", &["version", "--short"]),
+    ] {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if let Ok(Ok(said)) = timeout(VERSION, command.output()).await
+            && said.status.success()
+        {
+            let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+            return Finding::ok("compose", format!("{program}: {version}"));
+        }
+    }
+    Finding::skipped("compose", "there is none here")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_to_do_follows_from_what_the_system_says() {
+        let here = Endpoint::Unix(PathBuf::from("/a.sock"));
+        let there = Endpoint::Unix(PathBuf::from("/b.sock"));
+        let check = |reason: &str, others: &[Endpoint], expected: &str| {
+            let error = Error::Unreachable {
+                endpoint: here.to_string(),
+                reason: reason.to_owned(),
+            };
+            let advice = absent(&error, &here, others);
+            assert!(advice.contains(expected), "{reason}: {advice}");
+        };
+        let others = std::slice::from_ref(&there);
+        check("Permission denied (os error 13)", others, "usermod");
+        check("No such file or directory", &[], "start Docker");
+        check("Connection refused", others, "--host unix:///b.sock");
+    }
+
+    #[test]
+    fn leftovers_are_told_with_the_way_out() {
+        assert_eq!(told_of(&BTreeSet::new()), Finding::ok("leftovers", "none"));
+        let told = told_of(&["shop".parse().unwrap()].into());
+        assert!(told.remedy.unwrap().contains("--instance shop clean"));
+    }
+}
