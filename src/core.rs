@@ -34,5 +34,6 @@ pub mod shared_map;
 pub mod tracker;
 pub mod trust;
 pub mod tunnel_state;
+pub mod websocket;
 pub mod who;
 pub mod wire;

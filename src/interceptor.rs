@@ -20,6 +20,7 @@ mod prefixed;
 mod proxy;
 mod records;
 mod refusal;
+mod tapped;
 #[cfg(test)]
 mod tests;
 mod trust;

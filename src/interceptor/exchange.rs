@@ -15,6 +15,7 @@ use tracing::{debug, trace};
 use super::bodies::{Body, Sent, Tap};
 use super::origin::{Origin, Target};
 use super::records::{Begin, Open, Side};
+use super::tapped::Tapped;
 use super::{Client, refusal};
 use crate::proxy::headers;
 use crate::proxy::refusal::Refusal;
@@ -98,11 +99,14 @@ impl Conversation {
                 let reason = "it switched protocols without being asked";
                 return Err(refusal::broken(&target.destination, reason));
             }
-            self.relay(near, hyper::upgrade::on(&mut response));
         } else if !target.is_h2() {
             *self.kept() = Some(origin);
         }
         open.answered(response.status(), response.version(), response.headers());
+        if let Some(protocol) = &switched {
+            open.switched(protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+            self.relay(near, hyper::upgrade::on(&mut response), Arc::clone(open));
+        }
         Ok(to_client(response, switched, open))
     }
 
@@ -154,14 +158,15 @@ impl Conversation {
     }
 
     /// Lets both sides talk as they like, once they have switched.
-    fn relay(&self, near: OnUpgrade, far: OnUpgrade) {
+    fn relay(&self, near: OnUpgrade, far: OnUpgrade, of: Arc<Open>) {
         let client = self.client.clone();
         self.client.shared.tasks.spawn(async move {
             let (Ok(near), Ok(far)) = tokio::join!(near, far) else {
                 debug!("a connection ended before it was handed over");
                 return;
             };
-            let (mut near, mut far) = (TokioIo::new(near), TokioIo::new(far));
+            let stream = TokioIo::new(near);
+            let (mut near, mut far) = (Tapped { stream, of }, TokioIo::new(far));
             let ended = carry(&mut near, &mut far, Bytes::new(), Bytes::new()).await;
             trace!(?ended, "relay ended");
             drop(client);

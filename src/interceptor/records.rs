@@ -4,6 +4,7 @@
 //! passes never waits for the writer; what it cannot take is counted and left out.
 
 mod lines;
+mod messages;
 mod writer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,8 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 use tokio::sync::mpsc;
 
 pub use lines::Lines;
-pub(super) use lines::time;
+pub(super) use lines::{seconds, time};
+pub(super) use messages::{Mark, Messages};
 pub(super) use writer::open;
 
 use super::bodies::{Budget, Kept};
@@ -34,6 +36,8 @@ pub(super) struct Half {
     /// Empty unless they are wanted.
     pub(super) headers: HeaderMap,
     pub(super) body: Kept,
+    /// What the body is made of, on a WebSocket.
+    pub(super) messages: Option<Messages>,
 }
 
 /// Everything that is written down of one request.
@@ -118,6 +122,7 @@ impl Recorder {
             version,
             headers: wanted.unwrap_or_default(),
             body: Kept::within(self.budget.clone()),
+            messages: None,
         }
     }
 }
@@ -135,7 +140,21 @@ impl Open {
                 Side::Request => &mut record.request,
                 Side::Response => &mut record.response,
             };
-            half.body.push(data);
+            match &mut half.messages {
+                Some(messages) => messages.push(data, self.began.elapsed(), &mut half.body),
+                None => half.body.push(data),
+            }
+        }
+    }
+
+    /// From here on both sides speak something else than HTTP. Only of a WebSocket anything is kept.
+    pub(super) fn switched(&self, to_websocket: bool) {
+        let budget = self.recorder.budget.clone().filter(|_| to_websocket);
+        if let Some(record) = self.record().as_mut() {
+            for half in [&mut record.request, &mut record.response] {
+                half.body = Kept::within(budget.clone());
+                half.messages = budget.as_ref().map(|_| Messages::default());
+            }
         }
     }
 

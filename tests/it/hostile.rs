@@ -5,6 +5,7 @@
 mod control;
 mod dns;
 mod gateway;
+mod har;
 mod interceptor;
 mod many;
 mod slow;

@@ -5,13 +5,15 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::{
     CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
 };
-use hyper::{HeaderMap, Version};
+use hyper::{HeaderMap, Method, Version};
 use serde_json::{Map, Value, json};
 
+use super::coding::{Plain, undo};
+use super::messages::{is_cut, messages};
 use crate::interceptor::records::{Half, Record, time};
 
 /// What an archive says of a record. Fields of dockline's own begin with `_`, as the format wants it.
-pub(in crate::interceptor) fn entry(record: &Record) -> Value {
+pub(super) fn entry(record: &Record) -> Value {
     let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     let received = record.took.saturating_sub(record.waited);
     let mut entry = json!({
@@ -33,6 +35,13 @@ pub(in crate::interceptor) fn entry(record: &Record) -> Value {
             entry[field] = value.as_str().into();
         }
     }
+    if let Some(messages) = messages(record) {
+        entry["_resourceType"] = "websocket".into();
+        entry["_webSocketMessages"] = messages.into();
+        if is_cut(&record.request) || is_cut(&record.response) {
+            entry["comment"] = "not all that passed is kept".into();
+        }
+    }
     entry
 }
 
@@ -40,7 +49,7 @@ fn request(record: &Record) -> Value {
     let half = &record.request;
     let mut request = json!({
         "method": record.method.as_str(),
-        "url": record.url,
+        "url": url(record),
         "httpVersion": version(half.version),
         "cookies": sent_cookies(&half.headers),
         "headers": headers(&half.headers),
@@ -48,18 +57,30 @@ fn request(record: &Record) -> Value {
         "headersSize": -1,
         "bodySize": half.body.size,
     });
-    if half.body.size > 0 {
+    if half.messages.is_none() && !half.body.bytes().is_empty() {
         let mut data = body(half);
-        data.insert("params".to_owned(), json!([]));
+        // The format knows these of answers alone.
+        for field in ["encoding", "size", "compression"] {
+            if let Some(value) = data.remove(field).filter(|_| field == "encoding") {
+                data.insert(format!("_{field}"), value);
+            }
+        }
         request["postData"] = data.into();
     }
     request
 }
 
+/// What was asked for with CONNECT is no URL, and readers insist on one.
+fn url(record: &Record) -> String {
+    if record.method == Method::CONNECT {
+        return format!("tcp://{}", record.url);
+    }
+    record.url.clone()
+}
+
 fn response(record: &Record) -> Value {
     let half = &record.response;
-    let mut content = body(half);
-    content.insert("size".to_owned(), half.body.size.into());
+    let content = body(half);
     let status = record.status;
     json!({
         "status": status.map_or(0, |status| status.as_u16()),
@@ -74,33 +95,72 @@ fn response(record: &Record) -> Value {
     })
 }
 
-/// A body's type and, if it was kept, its text: as it is where it is text, else in base64.
+/// A body's type and size and, if it was kept, its text as it was before it was coded: in base64 where it is none.
 fn body(half: &Half) -> Map<String, Value> {
     let mut content = Map::new();
     content.insert(
         "mimeType".to_owned(),
         text(&half.headers, &CONTENT_TYPE).into(),
     );
-    let bytes = half.body.bytes();
-    let coding = text(&half.headers, &CONTENT_ENCODING);
-    let mut remarks = Vec::new();
-    if !half.body.is_whole() {
-        remarks.push(format!("the first {} bytes", bytes.len()));
+    content.insert("size".to_owned(), half.body.size.into());
+    if half.messages.is_some() || (half.body.bytes().is_empty() && half.body.size > 0) {
+        return content;
     }
-    if !coding.is_empty() {
-        remarks.push(format!("as it was sent, in {coding}"));
+    let (plain, remark) = plain(half);
+    if plain.bytes != half.body.bytes() {
+        let (before, after) = (half.body.size, plain.bytes.len() as u64);
+        content.insert("size".to_owned(), after.into());
+        if plain.is_whole {
+            let saved = after.cast_signed().saturating_sub_unsigned(before);
+            content.insert("compression".to_owned(), saved.into());
+        }
     }
-    let text = if let Ok(text) = std::str::from_utf8(bytes) {
+    let text = if let Some(text) = as_text(&plain) {
         text.to_owned()
     } else {
         content.insert("encoding".to_owned(), "base64".into());
-        BASE64_STANDARD.encode(bytes)
+        BASE64_STANDARD.encode(&plain.bytes)
     };
     content.insert("text".to_owned(), text.into());
+    let cut = (!plain.is_whole).then(|| format!("the first {} bytes", plain.bytes.len()));
+    let remarks: Vec<_> = cut.into_iter().chain(remark).collect();
     if !remarks.is_empty() {
         content.insert("comment".to_owned(), remarks.join(", ").into());
     }
     content
+}
+
+/// What was kept, without its codings; with a remark if those cannot be undone.
+fn plain(half: &Half) -> (Plain, Option<String>) {
+    let (bytes, codings) = (half.body.bytes(), codings(&half.headers));
+    let is_whole = half.body.is_whole();
+    let undone = undo(&codings, bytes).filter(|_| !bytes.is_empty());
+    if let Some(mut plain) = undone {
+        plain.is_whole &= is_whole;
+        return (plain, None);
+    }
+    let remark = (!bytes.is_empty()).then(|| format!("as it was sent, in {codings}"));
+    let bytes = bytes.to_vec();
+    (Plain { bytes, is_whole }, remark)
+}
+
+/// In the order in which they were applied, however many headers say it.
+fn codings(headers: &HeaderMap) -> String {
+    let all = headers.get_all(CONTENT_ENCODING).into_iter();
+    let all: Vec<_> = all.filter_map(|value| value.to_str().ok()).collect();
+    all.join(", ")
+}
+
+/// A text that was cut may end within a character.
+fn as_text(plain: &Plain) -> Option<&str> {
+    let bytes = &plain.bytes;
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if !plain.is_whole && error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    }
 }
 
 fn version(version: Version) -> String {

@@ -68,6 +68,12 @@ pub(in crate::interceptor) fn time(at: SystemTime) -> String {
     format!("{at:.3}")
 }
 
+/// Since 1970.
+pub(in crate::interceptor) fn seconds(at: SystemTime) -> f64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn size(bytes: u64) -> String {
     let scaled = |unit: u64| bytes as f64 / unit as f64;

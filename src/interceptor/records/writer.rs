@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::{Lines, Record, Recorder};
 use crate::interceptor::bodies::Budget;
-use crate::interceptor::har::{self, Har};
+use crate::interceptor::har::Har;
 
 /// Records that the writer has yet to take.
 const QUEUE: usize = 1_024;
@@ -64,9 +64,6 @@ impl Writer {
         };
         let mut batch = Vec::new();
         while self.records.recv_many(&mut batch, QUEUE).await > 0 {
-            if let Some(har) = self.har.take() {
-                self.har = har.append(batch.iter().map(har::entry).collect()).await;
-            }
             if let Some(lines) = &mut out {
                 let text: String = batch.iter().map(|r| self.lines.line(r) + "\n").collect();
                 let written = async {
@@ -84,7 +81,10 @@ impl Writer {
                 // Nobody reads them any more, and that is nobody's fault.
                 out = out.filter(|_| taken);
             }
-            batch.clear();
+            let records = std::mem::take(&mut batch);
+            if let Some(har) = self.har.take() {
+                self.har = har.append(records).await;
+            }
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
                 warn!(lost, "requests came faster than they could be written down");

@@ -95,7 +95,7 @@ async fn what_cannot_be_reached_is_refused_in_words_and_seen() {
     say(&mut caller, "GET / HTTP/1.1\r\nHost: vault\r\n\r\n").await;
     assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 400 "));
     let entries = rig.ends().await;
-    assert_eq!(entries[0]["request"]["url"], "vault:443");
+    assert_eq!(entries[0]["request"]["url"], "tcp://vault:443");
     assert_eq!(entries[1]["request"]["url"], "http://vault/");
     for entry in entries {
         assert_eq!(entry["response"]["status"], 403);

@@ -24,6 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tokio_util::sync::CancellationToken;
 
+use super::rules;
 use crate::core::caller::Caller;
 use crate::core::hand_on::Interception;
 use crate::core::host_pattern::HostPattern;
@@ -272,6 +273,7 @@ impl Rig {
         let ended = soon("the interceptor's end", self.running.join_next()).await;
         ended.unwrap().unwrap().unwrap();
         let archive: Value = serde_json::from_slice(&std::fs::read(&self.har).unwrap()).unwrap();
+        rules::obeyed(&archive);
         archive["log"]["entries"].as_array().unwrap().clone()
     }
 }
@@ -306,6 +308,12 @@ pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
         .await
         .unwrap();
     soon("saying", stream.flush()).await.unwrap();
+}
+
+pub(super) async fn hear_bytes(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Vec<u8> {
+    let mut heard = vec![0; length];
+    soon("bytes", stream.read_exact(&mut heard)).await.unwrap();
+    heard
 }
 
 /// Hears as many bytes as `text` has, which it must be.

@@ -225,7 +225,7 @@ async fn tls_that_is_not_ours_to_open_passes_as_it_is() {
         .collect();
     assert_eq!(
         seen,
-        [Some("api:443")],
+        [Some("tcp://api:443")],
         "of hosts that pass through nothing is told"
     );
 }

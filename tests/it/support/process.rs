@@ -1,7 +1,7 @@
 //! The program under test as a process of its own: its memory, threads and files are nobody else's.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -63,27 +63,46 @@ impl Serve {
 
     /// Without an engine, and with the built-in interceptor; where that listens as well.
     pub(crate) async fn intercepting() -> (Self, SocketAddr) {
-        let serve = Self::start_with("alone", NO_ENGINE, &[]).await;
+        let dockline = Command::new(env!("CARGO_BIN_EXE_dockline"));
+        let serve = Self::start_with(dockline, "alone", NO_ENGINE, &[]).await;
+        let interceptor = serve.status().await.interceptor.unwrap();
+        (serve, interceptor.address.parse().unwrap())
+    }
+
+    /// The same with an archive. No file may have more than that many KiB: for what comes after, it is as if the disk were
+    /// full.
+    pub(crate) async fn archiving(har: &Path, most: u32) -> (Self, SocketAddr) {
+        let mut dockline = Command::new("sh");
+        let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", most * 2);
+        dockline.args(["-c", &limited, env!("CARGO_BIN_EXE_dockline")]);
+        let har = ["--har", har.to_str().unwrap()];
+        let serve = Self::start_with(dockline, "alone", NO_ENGINE, &har).await;
         let interceptor = serve.status().await.interceptor.unwrap();
         (serve, interceptor.address.parse().unwrap())
     }
 
     /// With the engine at `host`.
     pub(crate) async fn start(instance: &str, host: &str) -> Self {
-        Self::start_with(instance, host, &["--interceptor", "none"]).await
+        let dockline = Command::new(env!("CARGO_BIN_EXE_dockline"));
+        Self::start_with(dockline, instance, host, &["--interceptor", "none"]).await
     }
 
-    async fn start_with(instance: &str, host: &str, interception: &[&str]) -> Self {
+    async fn start_with(
+        mut command: Command,
+        instance: &str,
+        host: &str,
+        interception: &[&str],
+    ) -> Self {
         raise_file_limit();
         let folder = tempfile::tempdir().unwrap();
         let anywhere = "127.0.0.1:0";
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dockline"));
         command
             .args(["serve", "--instance", instance, "--host", host])
             .args(["--dns", anywhere, "--gateway", anywhere, "--http", anywhere])
             .args(["--dns-forward", "none"])
             .args(interception)
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DOCKLINE_DATA_DIR", folder.path().join("data"))
             .env("DOCKLINE_RUNTIME_DIR", folder.path().join("run"))
             .stdin(Stdio::null())
