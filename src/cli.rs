@@ -2,9 +2,12 @@
 //!
 //! One file a command in `cli/`. Data goes to stdout, everything else to stderr.
 
+mod anew;
+mod attach;
 mod ca;
 mod clean;
 mod context;
+mod detach;
 mod doctor;
 mod env;
 mod integrate;
@@ -28,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::control;
 use crate::core::id::Instance;
 use crate::docker::{self, Endpoint, endpoint};
+use crate::recreate;
 use crate::runtime_dir::Places;
 
 /// Gives an HTTP(S) interceptor every Docker container: names, routes and traffic.
@@ -90,6 +94,10 @@ enum Command {
     Integrate(integrate::Flags),
     /// Find out what is wrong, and what to do about it
     Doctor(doctor::Flags),
+    /// Make a running container anew, intercepted: as it was in all else
+    Attach(attach::Flags),
+    /// Make intercepted containers anew, as they were
+    Detach(detach::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
 }
@@ -137,6 +145,18 @@ impl From<docker::Error> for Failure {
             docker::Error::Unreachable { .. } | docker::Error::Timeout(_) => {
                 Self::NoEngine(error.into())
             }
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<recreate::Error> for Failure {
+    fn from(error: recreate::Error) -> Self {
+        match error {
+            recreate::Error::Engine(
+                action,
+                lost @ (docker::Error::Unreachable { .. } | docker::Error::Timeout(_)),
+            ) => Self::NoEngine(anyhow::Error::new(lost).context(action)),
             other => Self::Other(other.into()),
         }
     }
@@ -230,6 +250,8 @@ pub fn main() -> ExitCode {
             Command::Ca(flags) => ca::run(&global, &flags).await,
             Command::Integrate(flags) => integrate::run(&global, &flags).await,
             Command::Doctor(flags) => doctor::run(&global, &flags).await,
+            Command::Attach(flags) => attach::run(&global, &flags).await,
+            Command::Detach(flags) => detach::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
         }
         .map(|()| ExitCode::SUCCESS)

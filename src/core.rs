@@ -25,6 +25,7 @@ pub mod llb;
 pub mod map;
 pub mod membership;
 pub mod pac;
+pub mod recreate;
 pub mod resolve;
 pub mod rewrite;
 pub mod route;

@@ -9,6 +9,7 @@ mod convert;
 pub mod dial;
 pub mod endpoint;
 mod error;
+mod raw;
 pub mod watcher;
 
 pub use client::Client;

@@ -35,6 +35,7 @@
 //! | [`interceptor`] | the built-in interceptor: takes the callers in the gateway's place, shows and archives what they send | where to: it asks at the gateway's [`doorway`], in the caller's scope |
 //! | [`link`] | dockline's end of the way out of containers: owns the tunnel, takes the callers of its entry | who calls ([`core::caller`]); what is said ([`core::wire`]); the other end is `tunnel-image/` |
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
+//! | [`recreate`] | containers made anew: `attach`, `detach`, and what a crash left of them | what becomes of them ([`core::recreate`]) |
 //! | [`trust`] | what containers verify with: out of images, into volumes | what that is ([`core::trust`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
 //! | [`cli`], [`config`] | flags and environment into settings; the commands | |
@@ -70,6 +71,7 @@ pub mod link;
 pub mod interceptor;
 
 pub mod api_proxy;
+pub mod recreate;
 pub mod trust;
 
 pub mod control;

@@ -27,6 +27,12 @@ pub enum Error {
         /// The file that it holds.
         lock: PathBuf,
     },
+    /// Another command or the service makes containers anew.
+    #[error(
+        "another dockline makes containers of this instance anew (it holds {}); wait until it has",
+        .0.display()
+    )]
+    Recreating(PathBuf),
     /// Somebody else could plant a socket there.
     #[error("{} can be written by other users; set DOCKLINE_RUNTIME_DIR to a folder of your own", .0.display())]
     Foreign(PathBuf),
@@ -108,42 +114,65 @@ pub struct Lock {
 
 /// Makes the folder, for the owner alone, and takes its lock.
 pub fn claim(dir: &Path, instance: &Instance) -> Result<Lock, Error> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { path, source }
+    make(dir)?;
+    let path = dir.join("lock");
+    let busy = |path: PathBuf| Error::Busy {
+        asked: instance.to_string(),
+        holder: fs::read_to_string(&path).unwrap_or_default(),
+        lock: path,
     };
-    fs::DirBuilder::new()
+    lock(path, instance, busy)
+}
+
+/// Makes the folder, and takes its lock for making containers anew: two that do so would take each other's work for
+/// what a crash left.
+pub fn claim_recreation(dir: &Path, instance: &Instance) -> Result<Lock, Error> {
+    make(dir)?;
+    lock(dir.join("recreation.lock"), instance, Error::Recreating)
+}
+
+fn make(dir: &Path) -> Result<(), Error> {
+    let io = |source| Error::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(io(dir))?;
-    let metadata = fs::symlink_metadata(dir).map_err(io(dir))?;
+        .map_err(io)?;
+    let metadata = fs::symlink_metadata(dir).map_err(io)?;
     if !is_own(&metadata) || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(Error::Foreign(dir.to_owned()));
     }
-    let path = dir.join("lock");
+    Ok(())
+}
+
+fn lock(
+    path: PathBuf,
+    instance: &Instance,
+    busy: impl FnOnce(PathBuf) -> Error,
+) -> Result<Lock, Error> {
+    let io = |source| Error::Io {
+        path: path.clone(),
+        source,
+    };
     let options = File::options()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
         .open(&path);
-    let mut file = options.map_err(io(&path))?;
+    let mut file = options.map_err(io)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            return Err(Error::Busy {
-                asked: instance.to_string(),
-                holder,
-                lock: path,
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
+        Err(TryLockError::WouldBlock) => return Err(busy(path)),
+        Err(TryLockError::Error(source)) => return Err(io(source)),
     }
     let name = instance.as_str().as_bytes();
     let written = file.set_len(0).and_then(|()| file.write_all(name));
-    written.map_err(io(&path))?;
+    written.map_err(io)?;
     Ok(Lock { _file: file })
 }
 
@@ -189,7 +218,13 @@ mod tests {
             claim(&folder, &instance("x")),
             Err(Error::Busy { .. })
         ));
-        drop(lock);
+        let recreation = claim_recreation(&folder, &instance("x")).unwrap();
+        assert!(matches!(
+            claim_recreation(&folder, &instance("x")),
+            Err(Error::Recreating(_))
+        ));
+        drop((lock, recreation));
         claim(&folder, &instance("x")).unwrap();
+        claim_recreation(&folder, &instance("x")).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The wiring: binds everything, starts everything, watches everything, and stops it in order.
 
 mod interception;
+mod leftovers;
 mod supervise;
 mod wired;
 mod wires;
@@ -26,6 +27,7 @@ use crate::gateway::{self, Gateway};
 use crate::runtime_dir::{self, Lock};
 use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
+use leftovers::Leftovers;
 use wired::Wired;
 use wires::{Wires, ask_roots, ask_servers, through_tunnel, whose};
 
@@ -162,6 +164,12 @@ impl Service {
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
         };
+        let leftovers = Leftovers {
+            client: client.clone(),
+            instance: config.selector.instance.clone(),
+            folder: config.runtime_dir.clone(),
+            engine: wires.engine.1.clone(),
+        };
         let tracker = Tracker::new(config.selector.clone());
         let (map_tx, engine_tx) = (wires.map.0, wires.engine.0);
         let watcher = Watcher::new(client.clone(), tracker, config.pace, map_tx, engine_tx);
@@ -181,6 +189,7 @@ impl Service {
             link: (link, wires.link.0),
             control: (control, sources),
             api: (api, api_view, api_config),
+            leftovers,
             watcher,
             tunnel: (driver, wires.tunnel.0),
             lock,

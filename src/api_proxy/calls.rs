@@ -87,8 +87,23 @@ pub(super) async fn decide(
             network::prune(shared).await;
             Ok(Forward::as_it_came())
         }
-        ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => Ok(Forward::as_it_came()),
+        ApiCall::PreviewContainer | ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => {
+            Ok(Forward::as_it_came())
+        }
     }
+}
+
+/// What would become of a create call with that body.
+pub(super) async fn preview(
+    shared: &Shared,
+    head: &RequestHead,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Refusal> {
+    let forward = create::decide(shared, &head.target, &body).await?;
+    Ok(match forward.change {
+        Change::Body(changed) => changed,
+        Change::Nothing | Change::Target(_) => body,
+    })
 }
 
 fn shown(shared: &Shared) -> Shown {

@@ -110,7 +110,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         let call = ApiCall::of(&head.method, &head.target);
         let mut rest = head.body.clone();
         let mut wire = Vec::new();
-        if call == ApiCall::CreateContainer {
+        if matches!(call, ApiCall::CreateContainer | ApiCall::PreviewContainer) {
             if head.expects_continue {
                 self.client.outbound.write_all(reply::CONTINUE).await?;
             }
@@ -121,6 +121,16 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         }
         // A body that is too long to be looked at passes as it is.
         let body = rest.is_done().then(|| payload(head.body.clone(), &wire));
+        if call == ApiCall::PreviewContainer {
+            let shown = calls::preview(&self.shared, &head, body.unwrap_or_default()).await;
+            return match shown {
+                Ok(body) => self.answer_with(&body).await,
+                Err(refusal) => {
+                    self.refuse(refusal.status, &head.method, &refusal.reason)
+                        .await
+                }
+            };
+        }
         match calls::decide(&self.shared, &call, &head, body.as_deref()).await {
             Ok(forward) => self.forward(&call, &head, wire, rest, forward).await,
             Err(refusal) => {
@@ -193,6 +203,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
     async fn refuse(&mut self, status: u16, method: &str, reason: &str) -> io::Result<Then> {
         let answer = reply::error(status, method, reason);
         self.client.outbound.write_all(&answer).await?;
+        Ok(Then::Close)
+    }
+
+    async fn answer_with(&mut self, body: &[u8]) -> io::Result<Then> {
+        self.client.outbound.write_all(&reply::json(body)).await?;
         Ok(Then::Close)
     }
 

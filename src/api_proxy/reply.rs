@@ -21,5 +21,14 @@ pub(super) fn error(status: u16, method: &str, message: &str) -> Bytes {
     Bytes::from(text)
 }
 
+/// An answer of dockline's own.
+pub(super) fn json(body: &[u8]) -> Bytes {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat().into()
+}
+
 /// What a client waits for that wants to be asked for the body.
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

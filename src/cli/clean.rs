@@ -1,51 +1,81 @@
 //! `dockline clean`
 
+mod containers;
+mod images;
+
 use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::{Failure, Global, output};
+use super::{Failure, Global, anew, output};
 use crate::control::client;
 use crate::control::report::shape::Status;
 use crate::core::id::Instance;
 use crate::core::inventory::Network;
-use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
+use crate::core::label::{INSTANCE, Labels, ROLE, UNDO};
 use crate::docker::client::Labelled;
 use crate::docker::{self, Client};
 
 /// Flags of `clean`.
-#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Flags {
     /// What any instance left, not only this one
     #[arg(long)]
     all_instances: bool,
+    /// Remove containers that were created through the API proxy, instead of making them anew as they were
+    #[arg(long)]
+    remove: bool,
+    /// Remove images that were built under interception
+    #[arg(long)]
+    images: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What was removed, for people and programs.
+/// What was done, for people and programs.
 #[derive(Debug, Default, serde::Serialize)]
-struct Removed {
+struct Cleaned {
+    /// Made anew, as they were before they were intercepted.
+    restored: Vec<String>,
+    /// All others were removed.
     containers: Vec<String>,
     networks: Vec<String>,
     volumes: Vec<String>,
     images: Vec<String>,
-    /// What was not, and why.
+    /// Images that were built under interception, and are still there.
+    built: Vec<String>,
+    /// What was not done, and why.
     failures: Vec<String>,
 }
 
-impl Removed {
+impl Cleaned {
     fn failed(&mut self, what: &str, error: docker::Error) {
         self.failures
             .push(format!("{what}: {:#}", anyhow::Error::new(error)));
     }
 
-    fn outcome(&self) -> Result<(), Failure> {
+    fn lines(&self) -> Vec<String> {
+        let restored = self.restored.iter().map(|name| format!("restored {name}"));
+        let kinds = [
+            ("container", &self.containers),
+            ("network", &self.networks),
+            ("volume", &self.volumes),
+            ("image", &self.images),
+        ];
+        let removed = kinds.into_iter().flat_map(|(kind, names)| {
+            let line = move |name| format!("removed {kind} {name}");
+            names.iter().map(line)
+        });
+        restored.chain(removed).collect()
+    }
+
+    fn outcome(self) -> Result<(), Failure> {
         match self.failures.as_slice() {
             [] => Ok(()),
             failures => Err(Failure::Other(anyhow::anyhow!(
-                "remove {}",
+                "clean up everything: {}",
                 failures.join("; ")
             ))),
         }
@@ -53,61 +83,104 @@ impl Removed {
 }
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
-    let removed = remove(global, flags.all_instances).await?;
+    let cleaned = clean(global, flags).await?;
     if flags.json {
-        output::json(&removed)?;
+        output::json(&cleaned)?;
     } else {
-        report(&removed);
+        for image in &cleaned.built {
+            output::note(&format!(
+                "image {image} was built under interception; --images removes it"
+            ));
+        }
+        let lines = cleaned.lines();
+        if lines.is_empty() && cleaned.failures.is_empty() {
+            output::note("nothing to remove");
+        }
+        for line in lines {
+            output::data(&line);
+        }
     }
-    removed.outcome()
+    cleaned.outcome()
 }
 
-/// Removes it all, and tells nobody.
+/// Cleans up, and tells nobody.
 pub(super) async fn silently(global: &Global) -> Result<(), Failure> {
-    remove(global, false).await?.outcome()
+    clean(global, &Flags::default()).await?.outcome()
 }
 
-async fn remove(global: &Global, all_instances: bool) -> Result<Removed, Failure> {
+/// What `serve` does at its end if it is to leave no container intercepted.
+pub(super) async fn after(global: &Global, remove: bool) -> Result<(), Failure> {
+    let flags = Flags {
+        remove,
+        ..Flags::default()
+    };
+    let cleaned = clean(global, &flags).await?;
+    for line in cleaned.lines() {
+        output::note(&line);
+    }
+    cleaned.outcome()
+}
+
+async fn clean(global: &Global, flags: &Flags) -> Result<Cleaned, Failure> {
     let client = Client::new(global.endpoint()?);
     client.negotiate().await?;
     let own = format!("{INSTANCE}={}", global.instance);
-    let owner = if all_instances { INSTANCE } else { &own };
+    let owner = if flags.all_instances { INSTANCE } else { &own };
     let containers = client.labelled_containers(&[ROLE, owner]).await?;
+    let injected = client.labelled_containers(&[UNDO, owner]).await?;
     let networks = client.labelled_networks(&[ROLE, owner]).await?;
     let volumes = client.labelled_volumes(&[ROLE, owner]).await?;
-    let labels = containers.iter().map(|c| &c.labels);
+    let labels = containers.iter().chain(&injected).map(|c| &c.labels);
     let named = labels
         .chain(networks.iter().map(|n| &n.labels))
-        .filter_map(|labels| labels.get(INSTANCE).cloned())
-        .chain(volumes.iter().filter_map(|(_, instance)| instance.clone()))
-        .filter_map(|instance| instance.parse().ok());
+        .filter_map(whose)
+        .chain(
+            volumes
+                .iter()
+                .filter_map(|(_, owner)| owner.as_ref()?.parse().ok()),
+        );
     let instances: BTreeSet<Instance> = named.chain([global.instance.clone()]).collect();
     for instance in &instances {
         refuse_while_running(instance).await?;
     }
-    let mut removed = Removed::default();
-    // A network goes only when its containers have gone.
-    for Labelled { id, name, .. } in containers {
-        match client.remove(&id).await {
-            Ok(()) => removed.containers.push(name),
-            Err(error) => removed.failed(&name, error),
+    let _alone = anew::alone(global).await?;
+    let mut cleaned = Cleaned::default();
+    let mut needed = BTreeSet::new();
+    for instance in &instances {
+        let all = containers::restore(&client, instance, flags.remove, &mut cleaned).await?;
+        if !all {
+            needed.insert(instance.clone());
         }
     }
-    for Network { id, name, .. } in networks {
+    // Containers that stay intercepted have the tunnel, or nothing.
+    let goes = |labels: &Labels| whose(labels).is_none_or(|owner| !needed.contains(&owner));
+    // A network goes only when its containers have gone.
+    for Labelled { id, name, .. } in containers.into_iter().filter(|c| goes(&c.labels)) {
+        match client.remove(&id).await {
+            Ok(()) => cleaned.containers.push(name),
+            Err(error) => cleaned.failed(&name, error),
+        }
+    }
+    for Network { id, name, .. } in networks.into_iter().filter(|n| goes(&n.labels)) {
         match client.remove_network(id.as_str()).await {
-            Ok(()) => removed.networks.push(name),
-            Err(error) => removed.failed(&name, error),
+            Ok(()) => cleaned.networks.push(name),
+            Err(error) => cleaned.failed(&name, error),
         }
     }
     for (name, _) in volumes {
         match client.remove_volume(&name).await {
-            Ok(true) => removed.volumes.push(name),
+            Ok(true) => cleaned.volumes.push(name),
             Ok(false) => output::note(&format!("volume {name} stays: containers use it")),
-            Err(error) => removed.failed(&name, error),
+            Err(error) => cleaned.failed(&name, error),
         }
     }
-    remove_images(&client, &mut removed).await?;
-    Ok(removed)
+    let instance = (!flags.all_instances).then_some(&global.instance);
+    images::remove(&client, owner, instance, flags.images, &mut cleaned).await?;
+    Ok(cleaned)
+}
+
+fn whose(labels: &Labels) -> Option<Instance> {
+    labels.get(INSTANCE)?.parse().ok()
 }
 
 /// A running service would make everything anew. It may have been started with another folder than this command.
@@ -122,39 +195,4 @@ async fn refuse_while_running(instance: &Instance) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The tunnel's images belong to all instances: they go when no tunnel is left to use them.
-async fn remove_images(client: &Client, removed: &mut Removed) -> Result<(), Failure> {
-    let role = format!("{ROLE}={ROLE_TUNNEL}");
-    if !client.labelled_containers(&[&role]).await?.is_empty() {
-        return Ok(());
-    }
-    for Labelled { id, name, .. } in client.labelled_images(&[&role]).await? {
-        match client.remove_image(&id).await {
-            Ok(true) => removed.images.push(name),
-            Ok(false) => {}
-            Err(error) => removed.failed(&name, error),
-        }
-    }
-    Ok(())
-}
-
-fn report(removed: &Removed) {
-    let kinds = [
-        ("container", &removed.containers),
-        ("network", &removed.networks),
-        ("volume", &removed.volumes),
-        ("image", &removed.images),
-    ];
-    let mut anything = false;
-    for (kind, names) in kinds {
-        for name in names {
-            output::data(&format!("removed {kind} {name}"));
-            anything = true;
-        }
-    }
-    if !anything && removed.failures.is_empty() {
-        output::note("nothing to remove");
-    }
 }

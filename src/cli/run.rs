@@ -64,6 +64,7 @@ async fn with_service(
     command: Command,
 ) -> Result<std::io::Result<ExitStatus>, Failure> {
     serve::start_logging(&flags)?;
+    let on_exit = flags.on_exit;
     let service = Service::bind(serve::config(global, flags, serve::Stdout::Anothers)?).await?;
     let stop = CancellationToken::new();
     let asked = {
@@ -78,7 +79,7 @@ async fn with_service(
     let heard = CancellationToken::new();
     tokio::select! {
         (served, asked) = async { tokio::join!(service.run(stop.clone()), asked) } => {
-            served?;
+            serve::part(global, on_exit, served?).await?;
             asked
         }
         ended = signal::watch(heard) => {

@@ -9,10 +9,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-pub(super) use flags::Flags;
+pub(super) use flags::{Flags, OnExit};
 pub(super) use interception::Stdout;
 
-use super::{Failure, Global, output};
+use super::{Failure, Global, clean, output};
 use crate::config::{Config, Interception};
 use crate::control::Addresses;
 use crate::core::id::Instance;
@@ -21,6 +21,7 @@ use crate::docker::watcher::Pace;
 use crate::gateway::{Password, Upstream};
 use crate::service::Service;
 use crate::signal;
+use crate::tunnel::Leftover;
 use flags::{Foreign, LogFormat};
 use interception::{certificates, interception};
 
@@ -38,6 +39,7 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
 pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     start_logging(&flags)?;
     raise_file_limit();
+    let on_exit = flags.on_exit;
     let config = config(global, flags, Stdout::Ours)?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
@@ -60,13 +62,26 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
             return Err(Failure::Interrupted);
         }
     };
-    if let Some(leftover) = leftover {
-        let containers = leftover.injected;
-        output::note(&format!(
-            "the tunnel {} stays for {containers} intercepted container(s); `dockline clean` removes it",
-            leftover.tunnel.short()
-        ));
+    part(global, on_exit, leftover).await
+}
+
+/// Does what is to be done at the end about containers that stay.
+pub(super) async fn part(
+    global: &Global,
+    on_exit: OnExit,
+    leftover: Option<Leftover>,
+) -> Result<(), Failure> {
+    let Some(Leftover { tunnel, injected }) = leftover else {
+        return Ok(());
+    };
+    if on_exit != OnExit::Keep {
+        // They have the tunnel until they are others.
+        return clean::after(global, on_exit == OnExit::Remove).await;
     }
+    output::note(&format!(
+        "the tunnel {} stays for {injected} intercepted container(s); `dockline clean` removes it",
+        tunnel.short()
+    ));
     Ok(())
 }
 

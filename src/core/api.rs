@@ -14,6 +14,8 @@ pub enum ApiCall {
     Ping,
     /// `POST /containers/create`
     CreateContainer,
+    /// `POST /dockline/containers/create`, dockline's own: what would become of that call, without making it.
+    PreviewContainer,
     /// `POST /containers/{id}/start` and `…/restart`
     StartContainer(String),
     /// `GET /containers/json`
@@ -44,6 +46,7 @@ impl ApiCall {
         match (method, segments.as_slice()) {
             ("GET" | "HEAD", ["_ping"]) => Self::Ping,
             ("POST", ["containers", "create"]) => Self::CreateContainer,
+            ("POST", ["dockline", "containers", "create"]) => Self::PreviewContainer,
             ("POST", ["containers", id, "start" | "restart"]) => Self::StartContainer(decoded(id)),
             ("GET", ["containers", "json"]) => Self::ListContainers,
             ("GET", ["containers", id, "json"]) => Self::InspectContainer(decoded(id)),

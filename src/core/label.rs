@@ -28,6 +28,9 @@ pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 pub const SWARM_TASK: &str = "com.docker.swarm.task.id";
 /// On the containers of a swarm: the service, whose tasks are replicas of one another.
 pub const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
+/// Repository of the images that keep what containers wrote into their own files, when they are made anew. They carry no
+/// label: containers made of them would have it, too.
+pub const KEPT: &str = "dockline/kept";
 /// [`ROLE`] of the tunnel container and its image.
 pub const ROLE_TUNNEL: &str = "tunnel";
 /// [`ROLE`] of the home network.

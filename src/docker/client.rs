@@ -11,6 +11,7 @@ mod probe;
 mod services;
 mod starting;
 mod volumes;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
 pub use labelled::Labelled;
 pub use networks::NetworkSpec;
 pub use starting::{Image, Startable, WantedNetwork};
+pub use whole::Change;
 
 use super::{Endpoint, Error, convert};
 use crate::core::engine_state::EngineInfo;

@@ -14,18 +14,20 @@ pub(super) enum Part {
     Link,
     Control,
     ApiProxy,
+    Leftovers,
     Watcher,
     Tunnel,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Dns,
         Self::Gateway,
         Self::Interceptor,
         Self::Link,
         Self::Control,
         Self::ApiProxy,
+        Self::Leftovers,
         Self::Watcher,
         Self::Tunnel,
     ];
@@ -40,6 +42,7 @@ impl Part {
                 | Self::Link
                 | Self::Control
                 | Self::ApiProxy
+                | Self::Leftovers
         )
     }
 }

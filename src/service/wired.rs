@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::interception::{self, Running};
+use super::leftovers::Leftovers;
 use super::supervise::{Part, Parts};
 use crate::api_proxy::{self, ApiProxy};
 use crate::control::{Control, Sources};
@@ -31,6 +32,7 @@ pub(super) struct Wired {
     pub(super) link: (Link, watch::Sender<LinkState>),
     pub(super) control: (Control, Sources),
     pub(super) api: (ApiProxy, api_proxy::View, api_proxy::Config),
+    pub(super) leftovers: Leftovers,
     pub(super) watcher: Watcher,
     pub(super) tunnel: (Driver, watch::Sender<TunnelState>),
     /// Held to the end.
@@ -47,6 +49,7 @@ impl Wired {
             link: (link, link_tx),
             control: (control, sources),
             api: (api, api_view, api_config),
+            leftovers,
             watcher,
             tunnel: (driver, tunnel_tx),
             lock: _held,
@@ -72,6 +75,10 @@ impl Wired {
         });
         parts.add(Part::ApiProxy, |token| async move {
             api.run(api_view, api_config, token).await;
+            Ok(None)
+        });
+        parts.add(Part::Leftovers, |token| async move {
+            leftovers.settle(token).await;
             Ok(None)
         });
         parts.add(Part::Watcher, |token| async move {

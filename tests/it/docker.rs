@@ -1,6 +1,7 @@
 //! On real engines, with real containers and clients. Prepared and run by `cargo xtask test`.
 
 mod api;
+mod attach;
 #[cfg(target_os = "linux")]
 mod build;
 mod built_in;

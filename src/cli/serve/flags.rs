@@ -108,6 +108,15 @@ pub(in crate::cli) struct Flags {
         value_name = "URL"
     )]
     pub(super) upstream_proxy: Option<String>,
+    /// What becomes of the containers that are intercepted when the service ends
+    #[arg(
+        long,
+        env = "DOCKLINE_ON_EXIT",
+        value_enum,
+        default_value = "keep",
+        value_name = "WHAT"
+    )]
+    pub(in crate::cli) on_exit: OnExit,
     /// How logs are written, to stderr
     #[arg(
         long,
@@ -134,6 +143,17 @@ pub(super) enum Foreign {
     Refuse,
     /// They are started as they are.
     Allow,
+}
+
+/// What becomes of intercepted containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OnExit {
+    /// They stay, and the tunnel with them: what they send goes on as it came.
+    Keep,
+    /// They are made anew, as they were.
+    Detach,
+    /// Those that were created through the API proxy are removed, attached ones made anew as they were.
+    Remove,
 }
 
 /// The form of log lines.

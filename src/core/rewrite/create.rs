@@ -109,10 +109,15 @@ impl Create {
         self.env = environment::inject(&self.env, image_env, injection, &mut undo);
         if let Some(authority) = &injection.authority {
             self.mount(&authority.volume, &mut undo)?;
-            self.labels
-                .insert(label::CA.to_owned(), authority.sha256.clone());
+            let sha256 = authority.sha256.clone();
+            let given = self.labels.insert(label::CA.to_owned(), sha256);
+            if given.is_some() {
+                undo.labels.insert(label::CA.to_owned(), given);
+            }
         }
-        if let Some(hash) = self.labels.get_mut(label::COMPOSE_HASH) {
+        // One that takes another's place stays compose's own: outside of intercepted shells, too.
+        let attached = self.labels.contains_key(label::REPLACES);
+        if !attached && let Some(hash) = self.labels.get_mut(label::COMPOSE_HASH) {
             let before = hash.clone();
             *hash = label::injected_hash(hash, &injection.instance);
             undo.labels

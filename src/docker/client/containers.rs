@@ -132,7 +132,8 @@ impl Client {
         }
     }
 
-    async fn gone(&self, id: &str) -> Result<(), Error> {
+    /// Waits until a container has gone that somebody else removes.
+    pub async fn gone(&self, id: &str) -> Result<(), Error> {
         let give_up = Instant::now() + SLOW;
         while self.inspect_tunnel(id).await?.is_some() {
             if Instant::now() >= give_up {

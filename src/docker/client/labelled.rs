@@ -64,8 +64,23 @@ impl Client {
 
     /// Images with all these labels.
     pub async fn labelled_images(&self, labels: &[&str]) -> Result<Vec<Labelled>, Error> {
+        self.images(label_filter(labels)).await
+    }
+
+    /// Images of a repository.
+    pub async fn images_of(&self, repository: &str) -> Result<Vec<Labelled>, Error> {
+        let wanted = vec![repository.to_owned()];
+        let filter = [("reference".to_owned(), wanted)].into_iter().collect();
+        self.images(filter).await
+    }
+
+    #[expect(clippy::disallowed_types, reason = "bollard's own map")]
+    async fn images(
+        &self,
+        filter: std::collections::HashMap<String, Vec<String>>,
+    ) -> Result<Vec<Labelled>, Error> {
         let options = ListImagesOptions {
-            filters: Some(label_filter(labels)),
+            filters: Some(filter),
             ..Default::default()
         };
         let found = self

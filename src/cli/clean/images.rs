@@ -1,0 +1,63 @@
+//! Images that nobody needs any more.
+
+use super::Cleaned;
+use crate::cli::Failure;
+use crate::core::id::Instance;
+use crate::core::label::{KEPT, ROLE, ROLE_TUNNEL};
+use crate::core::recreate::layer::is_kept;
+use crate::docker::Client;
+use crate::docker::client::Labelled;
+
+/// Removes what is left of images, of one instance or of all; `built`: those, too, that were built under interception.
+pub(super) async fn remove(
+    client: &Client,
+    owner: &str,
+    instance: Option<&Instance>,
+    built: bool,
+    cleaned: &mut Cleaned,
+) -> Result<(), Failure> {
+    remove_tunnels(client, cleaned).await?;
+    let kept = client.images_of(KEPT).await?.into_iter();
+    for Labelled { name, .. } in kept.filter(|image| is_kept(&image.name, instance)) {
+        match client.remove_unused_image(&name).await {
+            Ok(true) => cleaned.images.push(name),
+            // A container that was made anew has its files there.
+            Ok(false) => {}
+            Err(error) => cleaned.failed(&name, error),
+        }
+    }
+    for Labelled {
+        id, name, labels, ..
+    } in client.labelled_images(&[owner]).await?
+    {
+        if labels.contains_key(ROLE) {
+            continue;
+        }
+        if !built {
+            cleaned.built.push(name);
+            continue;
+        }
+        match client.remove_unused_image(&id).await {
+            Ok(true) => cleaned.images.push(name),
+            Ok(false) => cleaned.built.push(name),
+            Err(error) => cleaned.failed(&name, error),
+        }
+    }
+    Ok(())
+}
+
+/// The tunnel's images belong to all instances: they go when no tunnel is left to use them.
+async fn remove_tunnels(client: &Client, cleaned: &mut Cleaned) -> Result<(), Failure> {
+    let role = format!("{ROLE}={ROLE_TUNNEL}");
+    if !client.labelled_containers(&[&role]).await?.is_empty() {
+        return Ok(());
+    }
+    for Labelled { id, name, .. } in client.labelled_images(&[&role]).await? {
+        match client.remove_image(&id).await {
+            Ok(true) => cleaned.images.push(name),
+            Ok(false) => {}
+            Err(error) => cleaned.failed(&name, error),
+        }
+    }
+    Ok(())
+}
