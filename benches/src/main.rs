@@ -3,9 +3,10 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`], [`entry`],
-//! [`events`], [`names`], [`api`], [`mod@start`]; and [`engine`], real or made up.
+//! [`events`], [`names`], [`api`], [`build`], [`mod@start`]; and [`engine`], real or made up.
 
 mod api;
+mod build;
 mod dns;
 mod dockline;
 mod engine;
@@ -98,6 +99,7 @@ enum Suite {
     Events,
     Names,
     Api,
+    Build,
     Start,
     All,
 }
@@ -140,13 +142,14 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 8] = [
+    let suites: [(Suite, Measure); 9] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
         (Suite::Names, names::measure),
         (Suite::Tunnel, tunnel::measure),
         (Suite::Api, api::measure),
+        (Suite::Build, build::measure),
         (Suite::Entry, entry::measure),
         (Suite::Start, start::measure),
     ];

@@ -38,6 +38,8 @@ pub(crate) enum Suite {
     Names,
     /// The API proxy.
     Api,
+    /// Builds by BuildKit.
+    Build,
     /// Starts and sizes.
     Start,
     /// Everything.
@@ -54,6 +56,7 @@ impl Suite {
             Self::Events => "events",
             Self::Names => "names",
             Self::Api => "api",
+            Self::Build => "build",
             Self::Start => "start",
             Self::All => "all",
         }

@@ -3,7 +3,7 @@
 //! Each program fetches pages in containers of an image that has them all, while mitmproxy, with an authority of its own,
 //! intercepts. A page counts as intercepted if mitmproxy tells of it.
 
-mod image;
+pub(crate) mod image;
 mod programs;
 
 use std::fs::{self, File};

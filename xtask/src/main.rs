@@ -1,11 +1,12 @@
 //! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the comparison
-//! with Docker's resolver, the table of clients, the benches and the soak.
+//! with Docker's resolver, the table of clients, builds, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`soak`],
-//! [`mod@bench`], [`mod@clients`] and [`demo`].
+//! [`mod@bench`], [`mod@clients`], [`mod@builds`] and [`demo`].
 
 mod bench;
+mod builds;
 mod clients;
 mod conform;
 mod console;
@@ -62,6 +63,8 @@ enum Task {
         /// Only those whose name contains this.
         only: Option<String>,
     },
+    /// Tries whether what curl, pip, npm and go ask for in builds is intercepted by mitmproxy.
+    Builds,
     /// Measures dockline beside limits and peers.
     Bench(bench::Flags),
     /// Shows what dockline does, on a real engine, and cleans up after itself.
@@ -126,6 +129,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
         Task::Lint => lint::run(&shell, &workspace),
         Task::Clients { only } => clients::run(&shell, &workspace, host, only.as_deref()),
+        Task::Builds => builds::run(&shell, &workspace, host),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),
     }

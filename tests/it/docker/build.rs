@@ -1,6 +1,7 @@
 //! Images built in an intercepted shell, by the clients that people use.
 
 mod clients;
+mod engine_side;
 mod everyday;
 
 use std::io::Write as _;

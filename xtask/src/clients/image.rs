@@ -13,7 +13,7 @@ use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// The image's name.
-pub(super) const IMAGE: &str = "dockline-clients:latest";
+pub(crate) const IMAGE: &str = "dockline-clients:latest";
 const SUITE: &str = "bookworm";
 const PACKAGES: &str = "ca-certificates,curl,wget,git,openssl,python3,python3-pip,nodejs,openjdk-17-jdk-headless,\
     ca-certificates-java,ruby,php-cli,php-curl,perl,libwww-perl,liblwp-protocol-https-perl,golang-go";
@@ -41,7 +41,7 @@ const FILES: [(&str, &str); 3] = [
 const MANY_MINUTES: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
 /// Sees to it that the engine has the image.
-pub(super) fn ensure(
+pub(crate) fn ensure(
     shell: &Shell,
     workspace: &Workspace,
     tools: &Tools,
@@ -79,7 +79,7 @@ pub(super) fn ensure(
 }
 
 /// Where all of it is kept.
-pub(super) fn folder(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn folder(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.engines().join("clients");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     Ok(folder)
@@ -159,7 +159,7 @@ fn venv(shell: &Shell, folder: &Path) -> Result<Command> {
 }
 
 /// The folder with mitmproxy's programs, and one with its authority.
-pub(super) fn mitmproxy(shell: &Shell, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn mitmproxy(shell: &Shell, folder: &Path) -> Result<(PathBuf, PathBuf)> {
     let programs = folder.join("venv/bin");
     if !programs.join("mitmdump").exists() {
         let mut pip = venv(shell, folder)?;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::Site;
+use super::engine_side::a_frontend_in_the_engine_is_asked_in_the_clients_place;
 use crate::support::{Lab, docker_cli, on_each_engine, succeed};
 
 #[test]
@@ -10,6 +11,7 @@ fn whatever_builds_is_intercepted() {
     on_each_engine(async |lab| {
         let site = Site::new(&lab).await;
         compose_builds_its_services(&lab, &site);
+        a_frontend_in_the_engine_is_asked_in_the_clients_place(&lab, &site).await;
         // Engine 20 cannot link targets.
         if lab.engine.name != "20" {
             bake_shares_the_steps_of_linked_targets(&lab, &site);
