@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod caller;
+pub mod check;
 pub mod engine_state;
 pub mod hand_on;
 pub mod host_pattern;

@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use callers::Callers;
-pub use connections::{Connection, Connections};
+pub use connections::{Connection, Connections, Missed};
 pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
 pub use interceptor::{Interceptor, InterceptorError};

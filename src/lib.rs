@@ -37,6 +37,7 @@
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`recreate`] | containers made anew: `attach`, `detach`, and what a crash left of them | what becomes of them ([`core::recreate`]) |
 //! | [`trust`] | what containers verify with: out of images, into volumes | what that is ([`core::trust`]) |
+//! | [`check`] | a request of dockline's own all the way round, from a container to a container | what it means ([`core::check`]) |
 //! | [`control`] | status, resolve and route for the commands and for others | |
 //! | [`cli`], [`config`] | flags and environment into settings; the commands | |
 //! | [`service`] | binds, starts, watches and stops all of them | |
@@ -75,6 +76,8 @@ pub mod recreate;
 pub mod trust;
 
 pub mod control;
+
+pub mod check;
 
 pub mod service;
 

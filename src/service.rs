@@ -29,7 +29,7 @@ use crate::tunnel::{Driver, Leftover};
 use interception::Bound;
 use leftovers::Leftovers;
 use wired::Wired;
-use wires::{Wires, ask_roots, ask_servers, through_tunnel, whose};
+use wires::{Wires, ask_roots, ask_servers, through_tunnel, traffic, whose};
 
 /// Everything bound, nothing running yet: what fails here fails before anything was done to the engine.
 #[derive(Debug)]
@@ -139,6 +139,7 @@ impl Service {
             ca: ca_file,
             ca_sha256: ca_sha256.clone(),
             callers: whose(gateway.callers()),
+            traffic: traffic(gateway.connections()),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
         let link = wires.link(owner.clone(), config.internal_egress);

@@ -1,5 +1,6 @@
 //! `dockline integrate`
 
+mod check;
 mod recipes;
 
 use clap::{Args, ValueEnum};
@@ -13,8 +14,15 @@ use recipes::Facts;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Flags {
     /// Which one
-    #[arg(value_enum, value_name = "INTERCEPTOR")]
-    interceptor: Program,
+    #[arg(
+        value_enum,
+        value_name = "INTERCEPTOR",
+        required_unless_present = "check"
+    )]
+    interceptor: Option<Program>,
+    /// Send a request all the way round, from a container to a container, and say where it broke
+    #[arg(long)]
+    check: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -40,7 +48,25 @@ enum Program {
 const GATEWAY: &str = "127.0.0.1:1090";
 const HTTP: &str = "127.0.0.1:8791";
 
+/// How some interceptor is told to use the gateway.
+struct Upstream(Program);
+
+impl Upstream {
+    fn of(&self, gateway: &str, http: &str, protected: bool) -> String {
+        let facts = Facts {
+            gateway: gateway.to_owned(),
+            http: http.to_owned(),
+            protected,
+        };
+        facts.upstream(self.0)
+    }
+}
+
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
+    let program = flags.interceptor.unwrap_or(Program::Generic);
+    if flags.check {
+        return check::run(global, &Upstream(program), flags.json).await;
+    }
     let status = client::get::<Status>(&global.control_socket(), "/v1/status", &[]).await;
     let facts = match status {
         Ok(status) => Facts {
@@ -60,7 +86,7 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    let text = facts.recipe(flags.interceptor);
+    let text = facts.recipe(program);
     if flags.json {
         return output::json(&serde_json::json!({
             "gateway": facts.gateway,

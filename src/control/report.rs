@@ -4,6 +4,7 @@ mod answers;
 pub mod shape;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 mod words;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use self::shape::{
     AmbiguousName, ContainerReport, EndpointReport, Engine, Interceptor, KeptOff, Link, MapReport,
     Status, Tunnel, TunnelNetwork,
 };
+pub(super) use self::traffic::connections;
 use crate::core::engine_state::EngineState;
 use crate::core::hand_on::trusts;
 use crate::core::id::Instance;
@@ -117,6 +119,8 @@ pub struct Sources {
     pub protected: bool,
     /// From the gateway: whose connection the interceptor has from that address.
     pub callers: Callers,
+    /// From the gateway: its connections.
+    pub traffic: traffic::Traffic,
     /// To the DNS forwarder.
     pub forward: Forward,
 }

@@ -57,7 +57,7 @@ async fn unknown_path() -> Failure {
     problem(
         StatusCode::NOT_FOUND,
         "there is nothing at this path",
-        "see /v1/status, /v1/resolve, /v1/route, /v1/who, /v1/events, /proxy.pac; on the socket /v1/pause, /v1/resume",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/who, /v1/events, /proxy.pac; on the socket /v1/pause, /v1/resume, /v1/connections",
     )
 }
 
@@ -117,11 +117,12 @@ impl Control {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(handlers::readyz))
             .fallback(unknown_path);
-        // What changes anything is the owner's alone.
+        // What changes anything, and who talks to whom, is the owner's alone.
         let private = public
             .clone()
             .route("/v1/pause", post(handlers::pause))
-            .route("/v1/resume", post(handlers::resume));
+            .route("/v1/resume", post(handlers::resume))
+            .route("/v1/connections", get(pages::connections));
         // As the last step: it is for the paths that are there by then.
         let (public, private) = (
             public.method_not_allowed_fallback(unknown_method),

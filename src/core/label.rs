@@ -40,6 +40,9 @@ pub const ROLE_DATA: &str = "data";
 /// [`ROLE`] of what is there to ask the engine something, and goes at once.
 pub const ROLE_PROBE: &str = "probe";
 
+/// On a probe that looks at the whole way round: it is watched, as what it stands for would be.
+pub const CHECK: &str = "dockline.check";
+
 /// Labels of a container, a network or an image.
 pub type Labels = LiteMap<String, String>;
 
@@ -163,6 +166,7 @@ impl Selector {
             .is_some_and(|i| i == self.instance.as_str());
         match labels.get(ROLE).map(String::as_str) {
             Some(ROLE_TUNNEL) if own => return Part::OwnTunnel,
+            Some(ROLE_PROBE) if own && labels.contains_key(CHECK) => return Part::Watched,
             Some(_) => return Part::Dockline,
             None => {}
         }
@@ -218,6 +222,16 @@ mod tests {
             (
                 &plain,
                 "dockline.instance=default dockline.role=probe",
+                Part::Dockline,
+            ),
+            (
+                &plain,
+                "dockline.instance=default dockline.role=probe dockline.check=caller",
+                Part::Watched,
+            ),
+            (
+                &all,
+                "dockline.instance=other dockline.role=probe dockline.check=caller",
                 Part::Dockline,
             ),
             (

@@ -3,6 +3,7 @@
 //! Here is what the watcher reads; what is done on the tunnel's behalf is in a file a thing.
 
 mod containers;
+mod ends;
 mod files;
 mod images;
 mod labelled;
@@ -22,6 +23,7 @@ use bollard::query_parameters::{EventsOptions, ListContainersOptions, ListNetwor
 use futures_util::{Stream, StreamExt};
 
 pub use containers::{HomeAddresses, TunnelFacts, TunnelSpec};
+pub use ends::{EndSpec, Said, Spoken};
 pub use labelled::Labelled;
 pub use networks::NetworkSpec;
 pub use starting::{Image, Startable, WantedNetwork};

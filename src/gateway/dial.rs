@@ -135,10 +135,9 @@ impl Dialler {
         let opened = self.follow(&map, &seen, route).await.and_then(tuned);
         let (stream, early, way) = opened.inspect_err(|error| {
             debug!(destination = %call.destination, kind = ?error.kind, reason = error.reason, "no connection");
+            self.connections.miss(&call, error.kind.status().as_u16(), &error.reason);
         })?;
-        let entry = self
-            .connections
-            .enter(call.client, call.destination, way.via());
+        let entry = self.connections.enter(&call, way.via());
         let end = End { stream, early };
         Ok(Dialled { end, way, entry })
     }

@@ -6,6 +6,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api_proxy::{self, Authorities};
 use crate::config::Config;
+use crate::control::report::shape::RefusedConnection;
+use crate::control::report::traffic::{Open, Traffic, unix_seconds};
 use crate::control::report::{Beyond, Callers, Forward};
 use crate::control::{Addresses, Sources};
 use crate::core::engine_state::EngineState;
@@ -112,6 +114,7 @@ impl Wires {
             ca_sha256: None,
             protected: config.gateway_password.is_some(),
             callers: whose(gateway::Callers::default()),
+            traffic: traffic(gateway::Connections::default()),
             forward: forward(forwarder.clone()),
             addresses: addresses.clone(),
         }
@@ -175,6 +178,28 @@ pub(super) fn whose(callers: gateway::Callers) -> Callers {
     Arc::new(move |address| {
         let callers = callers.clone();
         Box::pin(async move { callers.settled(address).await })
+    })
+}
+
+/// From control to the gateway: its connections.
+pub(super) fn traffic(connections: gateway::Connections) -> Traffic {
+    Arc::new(move || {
+        let open = connections.list().into_iter().map(|(_, open)| Open {
+            client: open.client,
+            scope: open.scope,
+            destination: open.destination.to_string(),
+            via: open.via,
+            since: open.since,
+        });
+        let missed = connections.missed().into_iter();
+        let missed = missed.map(|missed| RefusedConnection {
+            client: missed.client.to_string(),
+            destination: missed.destination.to_string(),
+            status: missed.status,
+            reason: missed.reason,
+            at: unix_seconds(missed.at),
+        });
+        (open.collect(), missed.collect())
     })
 }
 

@@ -5,6 +5,7 @@ mod attach;
 #[cfg(target_os = "linux")]
 mod build;
 mod built_in;
+mod check;
 mod commands;
 mod compose;
 #[cfg(target_os = "linux")]

@@ -117,11 +117,16 @@ fn each_library_has_its_room() {
     );
     check(&["clap"], |s| s.room() == "cli");
     check(&["hyper", "hyper_util"], |s| {
-        matches!(s.room(), "gateway" | "interceptor" | "proxy" | "control")
+        matches!(
+            s.room(),
+            "gateway" | "interceptor" | "proxy" | "control" | "check"
+        )
             // bollard sends and takes what it has models for.
             || s.path == "docker/raw.rs"
     });
-    check(&["rcgen", "x509_parser"], |s| s.room() == "interceptor");
+    check(&["rcgen", "x509_parser"], |s| {
+        matches!(s.room(), "interceptor" | "check")
+    });
     check(&["axum"], |s| s.room() == "control");
     check(&["fast_socks5"], |s| s.room() == "gateway");
 }
@@ -137,18 +142,22 @@ fn shells_do_not_know_one_another() {
         "link",
         "api_proxy",
         "control",
+        "check",
         "trust",
         "recreate",
     ];
     for shell in shells {
         let imports = [format!("crate::{shell}"), format!("super::super::{shell}")];
         let imports: Vec<_> = imports.iter().map(String::as_str).collect();
-        // The wiring knows all; the settings and the commands know the shells' own types; tunnel, API proxy, trust and recreation have effects,
-        // and the tunnel asks by the link's hello whether it answers.
+        // The wiring knows all; the settings and the commands know the shells' own types; tunnel, API proxy, trust, recreation and check have
+        // effects, and the tunnel asks by the link's hello whether it answers.
         let wiring = |s: &Source| matches!(s.room(), "service" | "cli" | "config" | "lib");
         check(&imports, |s| {
             let has_effects = shell == "docker"
-                && matches!(s.room(), "tunnel" | "api_proxy" | "trust" | "recreate");
+                && matches!(
+                    s.room(),
+                    "tunnel" | "api_proxy" | "trust" | "recreate" | "check"
+                );
             let says_hello = shell == "link" && s.room() == "tunnel";
             s.room() == shell || wiring(s) || has_effects || says_hello
         });

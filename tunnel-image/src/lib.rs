@@ -13,6 +13,7 @@
 //! - `link`: who owns the tunnel, and the streams to it; [`wire`]: what is said on them
 //! - `entry`: one caller; `plain`: the proxy without dockline
 //! - `relay`: the bytes; `tcp`: how every socket is set
+//! - [`probe()`]: the same program in another container, as an end of a connection that dockline looks after
 
 use std::fmt;
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ mod link;
 mod listen;
 mod names;
 mod plain;
+mod probe;
 mod relay;
 mod secret;
 mod serve;
@@ -42,6 +44,7 @@ mod tcp;
 pub mod wire;
 
 pub use config::{Config, ENTRY_PORT, SOCKS_PORT};
+pub use probe::probe;
 pub use secret::{NotASecret, Secret};
 
 /// For open tunnels after the first signal; Docker kills after ten seconds.

@@ -1,11 +1,18 @@
-//! The program of dockline's tunnel container: reads the environment, runs, tells why it stopped.
+//! The program of dockline's tunnel container: reads the environment, runs, tells why it stopped. With the word `probe`, that of a
+//! probe container.
 
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use dockline_tunnel::{Config, Error, run, say};
+use dockline_tunnel::{Config, Error, probe, run, say};
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = words.split_first()
+        && first == "probe"
+    {
+        return probe(rest);
+    }
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -26,7 +26,21 @@ impl Facts {
             Program::Fiddler => ("8888", "FiddlerRoot.pem"),
             Program::Burp | Program::Zap | Program::Caido | Program::Generic => ("8080", "ca.pem"),
         };
-        let own = match program {
+        let own = self.upstream(program);
+        let password = self.if_protected(format!(
+                "\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"
+            ));
+        format!(
+            "1. dockline hands containers on to it, with the CA that it signs with (exported as PEM; port {port} is its default):\n\n   \
+             dockline serve --interceptor 127.0.0.1:{port} --ca {ca}\n\n\
+             2. It goes on through dockline's gateway:\n\n{own}{password}\n\
+             3. Containers: eval \"$(dockline env)\", then docker compose up"
+        )
+    }
+
+    /// How `program` is told to use the gateway.
+    pub(super) fn upstream(&self, program: Program) -> String {
+        match program {
             Program::Mitmproxy => self.mitmproxy(),
             Program::Httptoolkit => self.httptoolkit(),
             Program::Burp => self.burp(),
@@ -38,16 +52,7 @@ impl Facts {
             Program::Proxyman => self.proxyman(),
             Program::Fiddler => self.fiddler(),
             Program::Generic => self.generic(),
-        };
-        let password = self.if_protected(format!(
-                "\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"
-            ));
-        format!(
-            "1. dockline hands containers on to it, with the CA that it signs with (exported as PEM; port {port} is its default):\n\n   \
-             dockline serve --interceptor 127.0.0.1:{port} --ca {ca}\n\n\
-             2. It goes on through dockline's gateway:\n\n{own}{password}\n\
-             3. Containers: eval \"$(dockline env)\", then docker compose up"
-        )
+        }
     }
 
     /// `text`, if the gateway wants a password.

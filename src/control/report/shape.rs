@@ -159,6 +159,41 @@ pub struct WhoReport {
     pub project: Option<String>,
 }
 
+/// `GET /v1/connections`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Connections {
+    pub open: Vec<OpenConnection>,
+    /// The last that could not be had, the oldest first.
+    pub refused: Vec<RefusedConnection>,
+}
+
+/// One of `open` of [`Connections`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct OpenConnection {
+    pub client: String,
+    /// Whose point of view it is: a container's name, or nobody's in particular.
+    pub from: Option<String>,
+    pub destination: String,
+    /// `interceptor` for one that a caller is handed on by.
+    pub via: String,
+    /// Seconds since 1970.
+    pub since: f64,
+}
+
+/// One of `refused` of [`Connections`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct RefusedConnection {
+    pub client: String,
+    pub destination: String,
+    pub status: u16,
+    pub reason: String,
+    /// Seconds since 1970.
+    pub at: f64,
+}
+
 /// `GET /v1/resolve`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the contract")]

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 
 use super::{Failure, Served, problem};
-use crate::control::report::shape;
+use crate::control::report::{self, shape};
 use crate::core::caller::Caller;
 use crate::core::pac;
 use crate::core::who;
@@ -44,6 +44,12 @@ pub(super) async fn who(
         service: who.service,
         project: who.project,
     }))
+}
+
+/// The gateway's connections.
+pub(super) async fn connections(State(served): State<Served>) -> Json<shape::Connections> {
+    let map = std::sync::Arc::clone(&served.sources.map.borrow());
+    Json(report::connections(&map, &served.sources.traffic))
 }
 
 /// For browsers on this host.

@@ -59,7 +59,7 @@ impl Origin {
         let called = shared.hints.callers.enter(&stream, call.scope.clone());
         let called = called.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
         let connections = &shared.dialler.connections;
-        let entry = connections.enter(call.client, call.destination.clone(), "interceptor");
+        let entry = connections.enter(call, "interceptor");
         Self::start(stream, To::Interceptor, entry.with(called), shared).await
     }
 

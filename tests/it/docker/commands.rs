@@ -14,7 +14,7 @@ pub(super) struct Served {
     folder: tempfile::TempDir,
 }
 
-fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
+pub(super) fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dockline"));
     command
         .args(arguments)
@@ -59,6 +59,10 @@ impl Served {
         dockline(lab, self.folder.path(), arguments)
             .output()
             .unwrap()
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn json(&self, lab: &Lab, arguments: &[&str]) -> Value {
