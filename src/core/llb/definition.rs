@@ -74,9 +74,10 @@ impl<'a> Graph<'a> {
         };
         let names: BTreeMap<usize, &String> =
             self.by_digest.iter().map(|(d, at)| (*at, d)).collect();
+        let mut injected = exec::Injected::new();
         for at in self.inputs_first()? {
             let operation = &self.operations[at];
-            let Some(edited) = operation.edited(&edits.digests, injection)? else {
+            let Some(edited) = operation.edited(&edits.digests, injection, &mut injected)? else {
                 continue;
             };
             if let Some(before) = names.get(&at) {
@@ -131,10 +132,11 @@ impl Operation<'_> {
         &self,
         digests: &BTreeMap<String, String>,
         injection: &StepInjection,
+        injected: &mut exec::Injected,
     ) -> Result<Option<Vec<u8>>, Malformed> {
         let step = match self.fields.iter().rev().find_map(|field| field.bytes(2)) {
             Some(exec) if !self.is_for_windows()? => {
-                exec::inject(exec, self.inputs.len(), injection)?
+                exec::inject(exec, self.inputs.len(), injection, injected)?
             }
             Some(_) | None => None,
         };

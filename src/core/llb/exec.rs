@@ -1,5 +1,7 @@
 //! One RUN step.
 
+use std::collections::BTreeMap;
+
 use super::wire::{Field, Message, NONE, all_bytes, fields, last_bytes, last_number, text};
 use super::{Malformed, StepInjection};
 use crate::core::inject::{Authority, Entry, FOLDER, Injection, Undo, environment};
@@ -18,11 +20,15 @@ const PROXY_FIELDS: [(u64, [&str; 2]); 5] = [
     (5, ["ALL_PROXY", "all_proxy"]),
 ];
 
+/// Variables as steps had them, with those that they get: most steps of a build have the same.
+pub(super) type Injected = BTreeMap<Vec<String>, Vec<String>>;
+
 /// An `ExecOp` with what a step gets; nothing if it is left alone. `files_at`: the input that has the files.
 pub(super) fn inject(
     exec: &[u8],
     files_at: usize,
     injection: &StepInjection,
+    injected: &mut Injected,
 ) -> Result<Option<Message>, Malformed> {
     let exec = fields(exec)?;
     let host = injection.instance.tunnel_name();
@@ -30,7 +36,7 @@ pub(super) fn inject(
     if last_number(&exec, 3) == NO_NETWORK || knows(&meta, &host)? {
         return Ok(None);
     }
-    let meta = with_entry(&meta, &host, injection)?;
+    let meta = with_entry(&meta, &host, injection, injected)?;
     let mut edited = Message::new();
     edited.bytes(1, meta);
     for field in exec.iter().filter(|field| field.number != 1) {
@@ -62,9 +68,13 @@ fn with_entry(
     meta: &[Field<'_>],
     host: &str,
     injection: &StepInjection,
+    injected: &mut Injected,
 ) -> Result<Message, Malformed> {
     let proxies = fields(last_bytes(meta, 5))?;
-    let variables = variables(meta, &proxies, injection)?;
+    let own = own_variables(meta, &proxies)?;
+    let variables = injected
+        .entry(own)
+        .or_insert_with_key(|own| variables(own, injection));
     let mut edited = Message::new();
     for field in meta.iter().filter(|f| !matches!(f.number, 2 | 5)) {
         edited.copy(field);
@@ -92,12 +102,8 @@ fn with_entry(
     Ok(edited)
 }
 
-/// The variables that a step sees, once it is injected.
-fn variables(
-    meta: &[Field<'_>],
-    proxies: &[Field<'_>],
-    injection: &StepInjection,
-) -> Result<Vec<String>, Malformed> {
+/// The variables that a step would see.
+fn own_variables(meta: &[Field<'_>], proxies: &[Field<'_>]) -> Result<Vec<String>, Malformed> {
     let mut own = Vec::new();
     for pair in all_bytes(meta, 2) {
         own.push(text(pair)?.to_owned());
@@ -110,8 +116,13 @@ fn variables(
             own.extend(names.map(|name| format!("{name}={value}")));
         }
     }
+    Ok(own)
+}
+
+/// Those that it sees once it is injected.
+fn variables(own: &[String], injection: &StepInjection) -> Vec<String> {
     // A file that a step names is not known before it is there; ours holds what most trust.
-    let named = wanted(|name| environment::effective(&own, &[], name)).named;
+    let named = wanted(|name| environment::effective(own, &[], name)).named;
     let authority = injection.files.as_ref().map(|_| Authority {
         sha256: String::new(),
         volume: String::new(),
@@ -124,7 +135,7 @@ fn variables(
         no_proxy: String::new(),
         intercept_loopback: injection.intercept_loopback,
     };
-    Ok(environment::inject(&own, &[], &added, &mut Undo::default()))
+    environment::inject(own, &[], &added, &mut Undo::default())
 }
 
 fn key(pair: &str) -> &str {
