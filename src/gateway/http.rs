@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -28,6 +29,7 @@ use crate::core::resolve::Scope;
 use crate::core::route::Destination;
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
+use crate::proxy::provisional::{Interjector, Line};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::connect_destination;
 use crate::relay::{End, relay};
@@ -45,14 +47,16 @@ pub(super) async fn serve_caller(stream: TcpStream, caller: Caller, shared: Arc<
 }
 
 async fn talk(stream: TcpStream, peer: SocketAddr, caller: Option<Scope>, shared: Arc<Shared>) {
+    let (line, interjector) = Line::new(stream);
     let conversation = Arc::new(Conversation {
+        interjector,
         peer,
         caller,
         shared,
         kept: Mutex::default(),
     });
     // Boxed, because it takes far more memory than the relay, which may last for days.
-    Box::pin(converse(stream, &conversation)).await;
+    Box::pin(converse(line, &conversation)).await;
     let handover = conversation.kept().handover.take();
     drop(conversation);
     if let Some(handover) = handover {
@@ -60,7 +64,7 @@ async fn talk(stream: TcpStream, peer: SocketAddr, caller: Option<Scope>, shared
     }
 }
 
-async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
+async fn converse(line: Line<TcpStream>, conversation: &Arc<Conversation>) {
     let service = service_fn(|request| {
         let conversation = Arc::clone(conversation);
         async move { Ok::<_, Infallible>(conversation.answer(request).await) }
@@ -68,7 +72,7 @@ async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
     let Shared {
         deadlines, stop, ..
     } = &*conversation.shared;
-    serve_http1(stream, service, deadlines.idle, stop).await;
+    serve_http1(line, service, deadlines.idle, stop).await;
 }
 
 /// What is known of one client connection from request to request.
@@ -77,6 +81,8 @@ struct Conversation {
     /// Whose it is, if a caller's of the entry: those are handed on to the interceptor.
     caller: Option<Scope>,
     shared: Arc<Shared>,
+    /// For what comes before an answer.
+    interjector: Interjector,
     /// Requests of one connection come one at a time, so nobody ever waits for this.
     kept: Mutex<Kept>,
 }
@@ -176,9 +182,10 @@ impl Handover {
     async fn run(self) {
         let far = match self.far {
             Far::Open(end) => Some(end),
-            Far::Upgrading(upgrade) => handed_over(upgrade).await,
+            Far::Upgrading(upgrade) => handed_over(upgrade, |stream| stream).await,
         };
-        let (Some(client), Some(target)) = (handed_over(self.client).await, far) else {
+        let client = handed_over(self.client, Line::into_inner).await;
+        let (Some(client), Some(target)) = (client, far) else {
             return;
         };
         let ended = relay(client, target).await;
@@ -188,14 +195,23 @@ impl Handover {
 }
 
 /// The bare connection, which both sides of HTTP give up as soon as the switch has been sent or received.
-async fn handed_over(upgrade: OnUpgrade) -> Option<End> {
-    let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
+async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> TcpStream) -> Option<End>
+where
+    TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+{
+    let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<S>>);
     let Ok(Ok(parts)) = taken else {
         debug!("a connection ended before it was handed over");
         return None;
     };
+    let early = parts.read_buf;
     Some(End {
-        stream: parts.io.into_inner(),
-        early: parts.read_buf,
+        stream: bare(parts.io.into_inner()),
+        // An empty piece of hyper's buffer would keep all of that for as long as the relay lasts.
+        early: if early.is_empty() {
+            Bytes::new()
+        } else {
+            early
+        },
     })
 }

@@ -18,6 +18,7 @@ use super::records::{Begin, Open, Side};
 use super::tapped::Tapped;
 use super::{Client, refusal};
 use crate::proxy::headers;
+use crate::proxy::provisional::Interjector;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{repeatable, to_origin_form};
 use crate::relay::carry;
@@ -25,6 +26,8 @@ use crate::relay::carry;
 /// What is known of one client connection from request to request.
 pub(super) struct Conversation {
     pub(super) client: Client,
+    /// For what comes before an answer.
+    interjector: Interjector,
     /// To where the last request went. Nobody ever waits for this.
     kept: Mutex<Option<Origin>>,
     /// What everybody is told, if there is no way to where all requests go.
@@ -32,22 +35,28 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, interjector: Interjector) -> Self {
         Self {
             client,
+            interjector,
             kept: Mutex::default(),
             refusal: None,
         }
     }
 
     /// All of whose requests go to one origin.
-    pub(super) fn inside(client: Client, reached: Result<Origin, Refusal>) -> Self {
+    pub(super) fn inside(
+        client: Client,
+        interjector: Interjector,
+        reached: Result<Origin, Refusal>,
+    ) -> Self {
         let (origin, refusal) = match reached {
             Ok(origin) => (Some(origin), None),
             Err(refusal) => (None, Some(refusal)),
         };
         Self {
             client,
+            interjector,
             kept: Mutex::new(origin),
             refusal,
         }
@@ -90,8 +99,11 @@ impl Conversation {
         let asked = upgrade.is_some();
         // Taken even if there is none: it must not go on to the origin.
         let near = hyper::upgrade::on(&mut request);
-        let request = outgoing(target, request, upgrade, open);
-        let (mut response, origin) = self.send(target, request).await?;
+        let sent = self.interjector.pass(request, async |request| {
+            // Boxed, so that nobody has room for it twice.
+            Box::pin(self.send(target, outgoing(target, request, upgrade, open))).await
+        });
+        let (mut response, origin) = sent.await?;
         let mut switched = None;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             switched = headers::upgrade(Version::HTTP_11, response.headers());

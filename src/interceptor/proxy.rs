@@ -20,17 +20,19 @@ use super::{Client, DEADLINES, refusal};
 use crate::core::route::Destination;
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
+use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{connect_destination, http_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
-    let conversation = Arc::new(Conversation::new(client.clone()));
+    let (line, interjector) = Line::new(stream);
+    let conversation = Arc::new(Conversation::new(client.clone(), interjector));
     let service = service_fn(move |request| {
         let conversation = Arc::clone(&conversation);
         async move { Ok::<_, Infallible>(answer(&conversation, request).await) }
     });
-    serve_http1(stream, service, DEADLINES.idle, &client.shared.stop).await;
+    serve_http1(line, service, DEADLINES.idle, &client.shared.stop).await;
 }
 
 async fn answer(conversation: &Conversation, request: Request<Incoming>) -> Response<Body> {
@@ -97,13 +99,14 @@ async fn connect(
     };
     let upgrade = hyper::upgrade::on(&mut request);
     client.shared.tasks.spawn(async move {
-        let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<TcpStream>>);
+        let taken = upgrade.await;
+        let taken = taken.map(Upgraded::downcast::<TokioIo<Line<TcpStream>>>);
         let Ok(Ok(parts)) = taken else {
             debug!("a connection ended before it was handed over");
             return;
         };
         // Boxed, because it takes far more memory than the relay that it may end as.
-        Box::pin(tunnel.run(parts.io.into_inner(), parts.read_buf)).await;
+        Box::pin(tunnel.run(parts.io.into_inner().into_inner(), parts.read_buf)).await;
     });
     Ok(Response::new(Either::Right(Full::default())))
 }

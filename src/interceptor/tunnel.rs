@@ -26,6 +26,7 @@ use crate::core::hand_on::Exception;
 use crate::core::route::{Destination, Host};
 use crate::doorway::Opened;
 use crate::proxy::conversation::{self, serve_http1};
+use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
 use crate::relay::{End, relay};
 
@@ -194,7 +195,9 @@ async fn converse(
     reached: Result<Origin, Refusal>,
 ) {
     let is_h2 = target.is_h2();
-    let conversation = Arc::new(Conversation::inside(client.clone(), reached));
+    let (near, interjector) = Line::new(near);
+    let conversation = Conversation::inside(client.clone(), interjector, reached);
+    let conversation = Arc::new(conversation);
     let service = service_fn(move |request| {
         let (conversation, target) = (Arc::clone(&conversation), target.clone());
         async move { Ok::<_, std::convert::Infallible>(conversation.pass(target, request).await) }
@@ -207,7 +210,7 @@ async fn converse(
         .keep_alive_interval(DEADLINES.ping)
         .keep_alive_timeout(DEADLINES.ping)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(near), service);
+        .serve_connection(TokioIo::new(near.into_inner()), service);
     let close = http2::Connection::graceful_shutdown;
     conversation::serve(connection, close, &client.shared.stop).await;
 }

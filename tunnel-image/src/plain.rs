@@ -16,6 +16,7 @@ mod headers;
 mod http;
 mod origin;
 mod place;
+mod provisional;
 mod reply;
 #[cfg(test)]
 mod tests;

@@ -29,10 +29,14 @@ impl Conversation {
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
         let failed = |error| reply::failed(&destination, &error);
-        let exchanged = match self.onward(&call).await.map_err(failed)? {
-            Some(onward) => self.exchange_onward(onward, &call, request, upgrade).await,
-            None => self.exchange(&call, to_origin(request, upgrade)).await,
-        };
+        let onward = self.onward(&call).await.map_err(failed)?;
+        let exchanged = self
+            .interjector
+            .pass(request, async |request| match onward {
+                Some(onward) => self.exchange_onward(onward, &call, request, upgrade).await,
+                None => self.exchange(&call, to_origin(request, upgrade)).await,
+            });
+        let exchanged = exchanged.await;
         let (mut response, origin) = exchanged.map_err(failed)?;
 
         let mut switched = None;

@@ -69,6 +69,24 @@ async fn a_request_goes_on_in_absolute_form_and_its_connection_is_kept() {
 }
 
 #[tokio::test]
+async fn what_the_interceptor_says_before_its_answer_is_heard() {
+    let (rig, interceptor) = rig().await;
+    let mut client = rig.caller(of("web")).await;
+    get(&mut client, "http://example.com/").await;
+    let mut proxy = interceptor.accept().await;
+    proxy.hear_head().await;
+    proxy
+        .say("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        .await;
+    assert_eq!(
+        client.hear_head().await,
+        ["HTTP/1.1 103 Early Hints", "link: </a>"]
+    );
+    ok(&mut proxy).await;
+    assert_eq!(client.hear_response().await, (200, "ok".to_owned()));
+}
+
+#[tokio::test]
 async fn a_connection_is_made_by_the_interceptor() {
     let (rig, interceptor) = rig().await;
     let mut client = rig.caller(of("cell")).await;

@@ -76,6 +76,26 @@ async fn requests_of_one_connection_are_seen_and_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_comes_before_an_answer_passes() {
+    let rig = Rig::new().await;
+    let api = rig.origin("api:80").await;
+    let mut caller = rig.caller().await;
+    say(&mut caller, "GET http://api/ HTTP/1.1\r\nHost: api\r\n\r\n").await;
+    let (mut origin, _) = soon("a connection", api.accept()).await.unwrap();
+    hear_head(&mut origin).await;
+    let early = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    say(&mut origin, early).await;
+    hear(&mut caller, early).await;
+    say(
+        &mut origin,
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    )
+    .await;
+    assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 200 "));
+    hear(&mut caller, "ok").await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_reached_is_refused_in_words_and_seen() {
     let rig = Rig::new().await;
     let (_, status, text) = rig.connect("vault:443").await;

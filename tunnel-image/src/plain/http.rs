@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use super::Plain;
 use super::headers;
 use super::origin::Origin;
+use super::provisional::{Interjector, Line};
 use super::reply::{Body, Refusal};
 use crate::relay;
 
@@ -41,6 +42,8 @@ pub(crate) struct Conversation {
     plain: Arc<Plain>,
     /// Where it called.
     local: IpAddr,
+    /// For what comes before an answer.
+    interjector: Interjector,
     /// Requests of one connection come one at a time, so nobody ever waits for this.
     kept: Mutex<Kept>,
     /// The connections to origins; they end with the conversation.
@@ -69,14 +72,16 @@ enum Far {
 impl Conversation {
     /// Serves one caller to the end.
     pub(crate) async fn run(plain: Arc<Plain>, stream: TcpStream, local: IpAddr) {
+        let (line, interjector) = Line::new(stream);
         let conversation = Arc::new(Self {
             plain,
             local,
+            interjector,
             kept: Mutex::default(),
             drivers: Mutex::default(),
         });
         // Boxed, because it takes far more memory than the relay, which may last for days.
-        Box::pin(converse(stream, &conversation)).await;
+        Box::pin(converse(line, &conversation)).await;
         let handover = conversation.kept().handover.take();
         if let Some(handover) = handover {
             let taken = handover.take().await;
@@ -119,8 +124,11 @@ impl Conversation {
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
         let what = format!("{host}:{port}");
-        let request = to_origin(request, upgrade);
-        let (mut response, origin) = self.exchange((host, port), request).await?;
+        let exchanged = self.interjector.pass(request, async |request| {
+            let request = to_origin(request, upgrade);
+            self.exchange((host, port), request).await
+        });
+        let (mut response, origin) = exchanged.await?;
         let mut switched = None;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             switched = headers::upgrade(Version::HTTP_11, response.headers());
@@ -172,7 +180,7 @@ impl Conversation {
     }
 }
 
-async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
+async fn converse(line: Line<TcpStream>, conversation: &Arc<Conversation>) {
     let service = service_fn(|request| {
         let conversation = Arc::clone(conversation);
         async move { Ok::<_, Infallible>(conversation.answer(request).await) }
@@ -184,7 +192,7 @@ async fn converse(stream: TcpStream, conversation: &Arc<Conversation>) {
         .preserve_header_case(true)
         // What is forwarded stays as the origin sent it.
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(line), service)
         .with_upgrades();
     // A caller that leaves early need not be told.
     let _ = connection.await;
@@ -194,10 +202,10 @@ impl Handover {
     /// The bare connections of caller and target, which both sides of HTTP give up as soon as the switch has been sent or
     /// received, each with what was read of it before.
     async fn take(self) -> Option<(Bare, Bare)> {
-        let client = handed_over(self.client).await?;
+        let client = handed_over(self.client, Line::into_inner).await?;
         let far = match self.far {
             Far::Open(stream) => (stream, Vec::new()),
-            Far::Upgrading(upgrade) => handed_over(upgrade).await?,
+            Far::Upgrading(upgrade) => handed_over(upgrade, |stream| stream).await?,
         };
         Some((client, far))
     }
@@ -205,13 +213,13 @@ impl Handover {
 
 type Bare = (TcpStream, Vec<u8>);
 
-async fn handed_over(upgrade: OnUpgrade) -> Option<Bare> {
-    let taken = upgrade
-        .await
-        .ok()
-        .map(Upgraded::downcast::<TokioIo<TcpStream>>);
+async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> TcpStream) -> Option<Bare>
+where
+    TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+{
+    let taken = upgrade.await.ok().map(Upgraded::downcast::<TokioIo<S>>);
     let parts = taken?.ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+    Some((bare(parts.io.into_inner()), parts.read_buf.to_vec()))
 }
 
 /// Where a request in absolute form is to go.
@@ -229,6 +237,7 @@ fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
         *copy.method_mut() = request.method().clone();
         *copy.uri_mut() = request.uri().clone();
         *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
         copy
     })
 }
