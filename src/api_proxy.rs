@@ -34,10 +34,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use listen::ApiProxy;
+pub use listen::{ApiProxy, Error};
 
 use crate::core::id::Instance;
 use crate::core::inject::Authority;
@@ -45,7 +46,7 @@ use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
 use crate::core::trust::{Ca, Origin};
 use crate::core::tunnel_state::TunnelState;
-use crate::docker::{Client, Endpoint, Error};
+use crate::docker::{self, Client, Endpoint};
 use crate::tasks::Tasks;
 
 /// Where engines listen on machines of their own.
@@ -73,7 +74,7 @@ pub struct View {
     pub builds: watch::Sender<usize>,
 }
 
-type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, Error>> + Send>>;
+type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, docker::Error>> + Send>>;
 
 /// Sees to it that the engine has the files for containers of an image, and says where. Nothing if there is nobody to trust.
 #[derive(Clone)]
@@ -85,7 +86,7 @@ impl Authorities {
         Self(Arc::new(prepare))
     }
 
-    async fn prepare(&self, origin: Origin) -> Result<Option<Authority>, Error> {
+    async fn prepare(&self, origin: Origin) -> Result<Option<Authority>, docker::Error> {
         (self.0)(origin).await
     }
 }
@@ -128,12 +129,22 @@ struct Shared {
     builds: watch::Sender<usize>,
     /// Its own socket.
     socket: PathBuf,
+    /// Where everything else runs: what takes longer than passing bytes, and whose connections outlive the API proxy.
+    others: Handle,
     tasks: Tasks,
     /// No more requests.
     stop: CancellationToken,
 }
 
 impl Shared {
+    /// Has a task done among all else that the service does. Nothing if there is no patience for it any more.
+    async fn elsewhere<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.tasks.done_on(&self.others, task).await
+    }
+
     fn map(&self) -> Arc<NetworkMap> {
         Arc::clone(&self.map.borrow())
     }

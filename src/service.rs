@@ -62,7 +62,6 @@ impl Service {
         let api_socket = config.api_socket.clone();
         let api_socket = api_socket.unwrap_or_else(|| api_proxy::socket(&dir));
         let api = ApiProxy::bind(api_socket.clone(), config.api_tcp)
-            .await
             .with_context(|| api_taken(&config, &api_socket))?;
         let interception = Bound::bind(&config).await?;
         let addresses = Addresses {

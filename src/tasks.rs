@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -21,6 +22,19 @@ impl Tasks {
         let cut = self.cut.clone();
         let task = cut.run_until_cancelled_owned(task.in_current_span());
         self.running.spawn(task);
+    }
+
+    /// Has a task done on another runtime. Nothing if it was cut off.
+    pub(crate) async fn done_on<T: Send + 'static>(
+        &self,
+        runtime: &Handle,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let cut = self.cut.clone();
+        let task = cut.run_until_cancelled_owned(task.in_current_span());
+        let done = self.running.spawn_on(task, runtime).await;
+        // A panic has been told of where it was.
+        done.ok().flatten()
     }
 
     /// Ends all tasks when it is dropped, so that whoever drops the future that serves leaves none behind.

@@ -6,6 +6,8 @@ mod create;
 mod network;
 mod start;
 
+use std::sync::Arc;
+
 use tracing::debug;
 
 use super::Shared;
@@ -55,20 +57,16 @@ impl Forward {
 
 /// Decides about a call. `body`: what the request carries, where [`ApiCall::CreateContainer`] wants it.
 pub(super) async fn decide(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     call: &ApiCall,
     head: &RequestHead,
-    body: Option<&[u8]>,
+    body: Option<Vec<u8>>,
 ) -> Result<Forward, Refusal> {
     match call {
         ApiCall::Ping => {
             let instance = shared.instance.to_string();
             Ok(Forward::by(Rule::Line("Dockline-Instance", instance)))
         }
-        ApiCall::CreateContainer => {
-            create::decide(shared, &head.target, body.unwrap_or_default()).await
-        }
-        ApiCall::StartContainer(reference) => start::decide(shared, reference).await,
         ApiCall::ListContainers => Ok(list(shared, head)),
         ApiCall::InspectContainer(_) => {
             let shown = shown(shared);
@@ -82,27 +80,50 @@ pub(super) async fn decide(
                 inspect(answer, &hidden)
             })))
         }
-        ApiCall::RemoveNetwork(reference) => Ok(network::remove(shared, reference).await),
-        ApiCall::PruneNetworks => {
-            network::prune(shared).await;
-            Ok(Forward::as_it_came())
-        }
         ApiCall::PreviewContainer | ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => {
             Ok(Forward::as_it_came())
         }
+        ApiCall::CreateContainer => {
+            let (target, body) = (head.target.clone(), body.unwrap_or_default());
+            elsewhere(shared, create::decide(Arc::clone(shared), target, body)).await
+        }
+        ApiCall::StartContainer(reference) => {
+            let started = start::decide(Arc::clone(shared), reference.clone());
+            elsewhere(shared, started).await
+        }
+        ApiCall::RemoveNetwork(reference) => {
+            let removed = network::remove(Arc::clone(shared), reference.clone());
+            elsewhere(shared, removed).await
+        }
+        ApiCall::PruneNetworks => elsewhere(shared, network::prune(Arc::clone(shared))).await,
     }
 }
 
 /// What would become of a create call with that body.
 pub(super) async fn preview(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     head: &RequestHead,
     body: Vec<u8>,
 ) -> Result<Vec<u8>, Refusal> {
-    let forward = create::decide(shared, &head.target, &body).await?;
+    let decision = create::decide(Arc::clone(shared), head.target.clone(), body.clone());
+    let forward = elsewhere(shared, decision).await?;
     Ok(match forward.change {
         Change::Body(changed) => changed,
         Change::Nothing | Change::Target(_) => body,
+    })
+}
+
+/// Decides about a call for which the engine is to be asked, or the tunnel has something to do: not where bytes are passed.
+async fn elsewhere(
+    shared: &Shared,
+    decision: impl Future<Output = Result<Forward, Refusal>> + Send + 'static,
+) -> Result<Forward, Refusal> {
+    let decided = shared.elsewhere(decision).await;
+    decided.unwrap_or_else(|| {
+        Err(Refusal {
+            status: 503,
+            reason: "dockline: the service is ending".to_owned(),
+        })
     })
 }
 
@@ -132,7 +153,7 @@ fn list(shared: &Shared, head: &RequestHead) -> Forward {
 fn body_rule(
     rewrite: impl Fn(&[u8]) -> serde_json::Result<Option<Vec<u8>>> + Send + Sync + 'static,
 ) -> Rule {
-    let rewrite: Rewrite = Box::new(move |answer| {
+    let rewrite: Rewrite = Arc::new(move |answer| {
         rewrite(answer).unwrap_or_else(|error| {
             debug!(%error, "an answer of the engine is not understood; it passes as it is");
             None

@@ -1,11 +1,12 @@
 //! One client's connection: request after request, until it becomes a stream or ends.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, trace};
 
 use super::calls::{self, Change, Forward};
@@ -37,6 +38,7 @@ where
         client: Side::new(client),
         engine: None,
         builds: false,
+        idle: Box::pin(sleep(IDLE)),
         by_tcp,
         shared,
     };
@@ -53,6 +55,8 @@ struct Conversation<C> {
     engine: Option<Side<EngineStream>>,
     /// Whether what it has become is HTTP/2, on which builds may be asked for.
     builds: bool,
+    /// Put off with each request: a timer of its own for each would wake the whole runtime, which has no earlier one.
+    idle: Pin<Box<Sleep>>,
     /// Whoever can open a TCP connection here, a web page among them, is not yet a client.
     by_tcp: bool,
     shared: Arc<Shared>,
@@ -82,10 +86,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
 
     async fn next_head(&mut self) -> io::Result<Option<Next<RequestHead>>> {
         self.client.inbound.rest();
-        let begins = timeout(IDLE, self.client.inbound.begins());
+        self.idle.as_mut().reset(Instant::now() + IDLE);
         let begun = tokio::select! {
-            begun = begins => begun.unwrap_or(Ok(false))?,
+            begun = self.client.inbound.begins() => begun?,
             () = self.shared.stop.cancelled() => false,
+            () = &mut self.idle => false,
         };
         if !begun {
             return Ok(None);
@@ -131,7 +136,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
                 }
             };
         }
-        match calls::decide(&self.shared, &call, &head, body.as_deref()).await {
+        match calls::decide(&self.shared, &call, &head, body).await {
             Ok(forward) => self.forward(&call, &head, wire, rest, forward).await,
             Err(refusal) => {
                 self.refuse(refusal.status, &head.method, &refusal.reason)

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::framing::Framing;
@@ -14,6 +16,8 @@ use super::inbound::{Broke, Inbound};
 
 /// The longest answer that is read whole; a longer one passes as it is.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// An answer that takes longer to be read and changed than to be passed to another thread: some tens of containers.
+const LONG: usize = 64 * 1024;
 
 /// Both halves of a side.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ pub(super) struct Outgoing {
 }
 
 /// What is done with the body of an answer; `None` leaves it as it came.
-pub(super) type Rewrite = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
+pub(super) type Rewrite = Arc<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
 
 /// What is done with a good answer.
 pub(super) enum Rule {
@@ -136,11 +140,8 @@ async fn ask<C: AsyncRead, E: AsyncWrite>(
     mut request: Outgoing,
     whole: &AtomicBool,
 ) -> Asked {
-    if engine.write_all(&request.begin).await.is_err() {
-        return Asked::EngineStopped;
-    }
-    drop(request.begin);
-    match client.pass(engine, &mut request.rest).await {
+    let begin = std::mem::take(&mut request.begin);
+    match client.pass(begin, engine, &mut request.rest).await {
         Ok(()) => whole.store(true, Ordering::Relaxed),
         Err(Broke::To(_)) => return Asked::EngineStopped,
         Err(error @ (Broke::From(_) | Broke::Malformed(_))) => {
@@ -171,7 +172,9 @@ async fn answer<C: AsyncWrite, E: AsyncRead>(
         let head = match next.await.map_err(Broke::From)? {
             Some(Next::Head(head)) => head,
             Some(Next::Opaque | Next::More) => {
-                engine.pass(client, &mut Framing::UntilEnd).await?;
+                engine
+                    .pass(Bytes::new(), client, &mut Framing::UntilEnd)
+                    .await?;
                 return Ok(Then::Close);
             }
             None => return Err(Broke::From(io::ErrorKind::UnexpectedEof.into())),
@@ -203,30 +206,39 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
     } else {
         Then::Close
     };
+    let (mut begin, mut here) = (head.bytes.clone(), Vec::new());
     match rule {
-        Rule::Line(name, value) if head.status == 200 => {
-            send(client, &head.with_line(name, value)).await?;
-        }
+        Rule::Line(name, value) if head.status == 200 => begin = head.with_line(name, value),
         Rule::Body(rewrite) if head.status == 200 && head.plain => {
             let announced = head.body.clone();
             let wire = engine.collect(&mut head.body, LONGEST_ANSWER).await?;
             let changed = if head.body.is_done() {
-                rewrite(&payload(announced, &wire))
+                apply(rewrite, payload(announced, &wire)).await
             } else {
                 None
             };
-            if let Some(changed) = changed {
-                send(client, &head.with_length(changed.len())).await?;
-                send(client, &changed).await?;
-            } else {
-                send(client, &head.bytes).await?;
-                send(client, &wire).await?;
+            if let Some(changed) = &changed {
+                begin = head.with_length(changed.len());
             }
+            here = changed.unwrap_or(wire);
         }
-        Rule::AsItCame | Rule::Line(..) | Rule::Body(_) => send(client, &head.bytes).await?,
+        Rule::AsItCame | Rule::Line(..) | Rule::Body(_) => {}
     }
-    engine.pass(client, &mut head.body).await?;
+    engine
+        .pass(begin.chain(&here[..]), client, &mut head.body)
+        .await?;
     Ok(then)
+}
+
+/// Changes a body: a long one apart, so that no other connection has to wait for it.
+async fn apply(rewrite: &Rewrite, body: Vec<u8>) -> Option<Vec<u8>> {
+    if body.len() < LONG {
+        return rewrite(&body);
+    }
+    let rewrite = Arc::clone(rewrite);
+    let changed = spawn_blocking(move || rewrite(&body)).await;
+    // A panic has been told of where it was; the answer passes as it is.
+    changed.ok().flatten()
 }
 
 async fn send<C: AsyncWrite>(client: &mut WriteHalf<C>, bytes: &[u8]) -> Result<(), Broke> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf, BytesMut};
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf};
 
@@ -85,12 +85,17 @@ impl<S: AsyncRead> Inbound<S> {
         }
     }
 
-    /// Passes a body on, to its end.
+    /// Passes a body on, to its end. `before`: what goes before it, in one piece with what is here of the body.
     pub(super) async fn pass(
         &mut self,
+        before: impl Buf,
         to: &mut (impl AsyncWrite + Unpin),
         body: &mut Framing,
     ) -> Result<(), Broke> {
+        let taken = body.take(&self.ahead, |_| ())?;
+        let mut pieces = Buf::chain(before, &self.ahead[..taken]);
+        to.write_all_buf(&mut pieces).await.map_err(Broke::To)?;
+        self.ahead.advance(taken);
         while !body.is_done() {
             if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
                 let whole = *body == Framing::UntilEnd;

@@ -1,16 +1,22 @@
 //! Where clients connect: a unix socket of the user's own and, if asked for, a port on loopback.
+//!
+//! Bytes are passed on a thread of their own: on a shared runtime each of a call's four ways through the sockets may wake
+//! another thread, which costs more than all that is done with the bytes.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{self, JoinError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -27,37 +33,80 @@ const GRACE: Duration = Duration::from_secs(1);
 /// For the owner to read and write, and nobody else.
 const PRIVATE: u32 = 0o600;
 
+/// Why the API proxy ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sockets could not be served.
+    #[error("serve the API")]
+    Start(#[source] io::Error),
+    /// Its thread panicked.
+    #[error("keep the API proxy's thread")]
+    Thread(#[source] JoinError),
+}
+
 /// An API proxy that is bound and not yet running.
 #[derive(Debug)]
 pub struct ApiProxy {
-    unix: UnixListener,
-    tcp: Option<TcpListener>,
+    unix: net::UnixListener,
+    tcp: Option<std::net::TcpListener>,
     socket: PathBuf,
 }
 
 impl ApiProxy {
     /// Binds to the socket, in the place of what a service left there that has ended, and to the port.
-    pub async fn bind(socket: PathBuf, tcp: Option<SocketAddr>) -> io::Result<Self> {
+    pub fn bind(socket: PathBuf, tcp: Option<SocketAddr>) -> io::Result<Self> {
         match fs::remove_file(&socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let unix = UnixListener::bind(&socket)?;
+        let unix = net::UnixListener::bind(&socket)?;
         fs::set_permissions(&socket, Permissions::from_mode(PRIVATE))?;
-        let tcp = match tcp {
-            Some(address) => Some(TcpListener::bind(address).await?),
-            None => None,
-        };
+        unix.set_nonblocking(true)?;
+        let tcp = tcp.map(std::net::TcpListener::bind).transpose()?;
+        if let Some(listener) = &tcp {
+            listener.set_nonblocking(true)?;
+        }
         Ok(Self { unix, tcp, socket })
     }
 
     /// The port's address, if there is one.
     pub fn tcp_addr(&self) -> io::Result<Option<SocketAddr>> {
-        self.tcp.as_ref().map(TcpListener::local_addr).transpose()
+        let listener = self.tcp.as_ref();
+        listener.map(std::net::TcpListener::local_addr).transpose()
     }
 
     /// Serves clients until `stop`; then finishes the calls under way, for a grace period at most.
-    pub async fn run(self, view: View, config: Config, stop: CancellationToken) {
+    ///
+    /// What a call needs of the engine or the tunnel is done on the runtime that this is called on.
+    pub async fn run(
+        self,
+        view: View,
+        config: Config,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let stop = stop.child_token();
+        // Ends the thread also when nobody waits for this future any more.
+        let _ends_thread = stop.clone().drop_guard();
+        let others = Handle::current();
+        let thread = task::spawn_blocking(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            runtime
+                .map_err(Error::Start)?
+                .block_on(self.serve(view, config, others, stop))
+        });
+        thread.await.map_err(Error::Thread)?
+    }
+
+    async fn serve(
+        self,
+        view: View,
+        config: Config,
+        others: Handle,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let unix = UnixListener::from_std(self.unix).map_err(Error::Start)?;
+        let tcp = self.tcp.map(TcpListener::from_std).transpose();
+        let tcp = tcp.map_err(Error::Start)?;
         let shared = Arc::new(Shared {
             instance: config.instance,
             endpoint: config.endpoint,
@@ -72,18 +121,19 @@ impl ApiProxy {
             step_files: build::Files::new(view.ca),
             builds: view.builds,
             socket: self.socket.clone(),
+            others,
             tasks: Tasks::default(),
             stop: stop.clone(),
         });
         // Whoever drops this future leaves no task behind either.
         let _guard = shared.tasks.guard();
-        stop.run_until_cancelled(accept(self.unix, self.tcp, &shared))
-            .await;
+        stop.run_until_cancelled(accept(unix, tcp, &shared)).await;
         // Nobody is to connect to a socket that nobody serves any more.
         if let Err(error) = fs::remove_file(&self.socket) {
             warn!(%error, "the API proxy's socket stays");
         }
         shared.tasks.finish(GRACE).await;
+        Ok(())
     }
 }
 

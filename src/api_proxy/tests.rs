@@ -10,7 +10,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
 #[tokio::test]
 async fn requests_and_answers_pass_as_the_very_bytes() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     let request = "PUT /v1.45/x?a=%2F HTTP/1.1\r\nhOst:  d\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n\
                    3;x=y\r\nabc\r\n0\r\nT: r\r\n\r\n";
@@ -29,7 +29,7 @@ async fn requests_and_answers_pass_as_the_very_bytes() {
 
 #[tokio::test]
 async fn a_ping_says_whose_proxy_it_is() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client.send("HEAD /_ping HTTP/1.1\r\n\r\n").await;
     let mut engine = rig.engine().await;
@@ -44,7 +44,7 @@ async fn a_ping_says_whose_proxy_it_is() {
 
 #[tokio::test]
 async fn what_comes_before_an_answer_passes_as_it_comes() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client
         .send("POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
@@ -69,7 +69,7 @@ async fn what_comes_before_an_answer_passes_as_it_comes() {
 
 #[tokio::test]
 async fn an_answer_before_the_body_is_read_arrives() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client
         .send("POST /images/load HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\nabc")
@@ -87,7 +87,7 @@ async fn an_answer_before_the_body_is_read_arrives() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_is_gone_for_the_engine() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client
         .send("POST /containers/x/wait HTTP/1.1\r\n\r\n")
@@ -108,7 +108,7 @@ async fn a_client_that_goes_away_is_gone_for_the_engine() {
 
 #[tokio::test]
 async fn an_engine_that_goes_away_is_gone_for_the_client_and_may_come_back() {
-    let mut rig = Rig::start().await;
+    let mut rig = Rig::start();
     let mut client = rig.client().await;
     client.send("GET /x HTTP/1.1\r\n\r\n").await;
     let mut engine = rig.engine().await;
@@ -147,7 +147,7 @@ async fn an_engine_that_goes_away_is_gone_for_the_client_and_may_come_back() {
 
 #[tokio::test]
 async fn a_list_is_shown_and_its_framing_is_right() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client.send("GET /containers/json HTTP/1.1\r\n\r\n").await;
     let mut engine = rig.engine().await;
@@ -186,7 +186,7 @@ async fn a_list_is_shown_and_its_framing_is_right() {
 
 #[tokio::test]
 async fn web_pages_are_no_clients() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     for headers in [
         "Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n",
         "Host: evil.example\r\n",

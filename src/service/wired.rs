@@ -74,8 +74,8 @@ impl Wired {
             Ok(control.run(sources, token).await.map(|()| None)?)
         });
         parts.add(Part::ApiProxy, |token| async move {
-            api.run(api_view, api_config, token).await;
-            Ok(None)
+            let ended = api.run(api_view, api_config, token).await;
+            Ok(ended.map(|()| None)?)
         });
         parts.add(Part::Leftovers, |token| async move {
             leftovers.settle(token).await;

@@ -1,5 +1,7 @@
 //! A container that is to be created becomes an intercepted one.
 
+use std::sync::Arc;
+
 use tracing::{debug, warn};
 
 use super::{Change, Forward, Refusal, Rule};
@@ -9,8 +11,12 @@ use crate::core::inject::Injection;
 use crate::core::rewrite::create::Create;
 use crate::core::trust::Origin;
 
-pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result<Forward, Refusal> {
-    let mut create = match Create::read(body) {
+pub(super) async fn decide(
+    shared: Arc<Shared>,
+    target: String,
+    body: Vec<u8>,
+) -> Result<Forward, Refusal> {
+    let mut create = match Create::read(&body) {
         Ok(create) => create,
         Err(error) => {
             debug!(%error, "a container's configuration is not understood; it passes as it is");
@@ -22,10 +28,10 @@ pub(super) async fn decide(shared: &Shared, target: &str, body: &[u8]) -> Result
     {
         create.replace_socket(own, shared.engine_socket().await);
     }
-    let name = parameter(target, "name");
-    let platform = parameter(target, "platform");
+    let name = parameter(&target, "name");
+    let platform = parameter(&target, "platform");
     match create.injectable(name.as_deref(), platform.as_deref(), &shared.instance) {
-        Ok(()) => inject(shared, &mut create, platform).await?,
+        Ok(()) => inject(&shared, &mut create, platform).await?,
         Err(exempt) => debug!(name, ?exempt, "a container is left alone"),
     }
     let change = create.into_body().unwrap_or_else(|error| {

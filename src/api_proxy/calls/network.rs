@@ -1,10 +1,11 @@
 //! Before a network is removed, the tunnel lets it go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Forward, Rule};
+use super::{Forward, Refusal, Rule};
 use crate::api_proxy::Shared;
 use crate::api_proxy::leases::Held;
 use crate::core::id::NetworkId;
@@ -15,13 +16,13 @@ use crate::core::membership::{self, Lease};
 const LEAVE: Duration = Duration::from_secs(2);
 
 /// Lets the tunnel leave the network that is to be removed; it stays away until the engine has answered.
-pub(super) async fn remove(shared: &Shared, reference: &str) -> Forward {
-    let network = named(&shared.map(), reference);
+pub(super) async fn remove(shared: Arc<Shared>, reference: String) -> Result<Forward, Refusal> {
+    let network = named(&shared.map(), &reference);
     let mut forward = Forward::by(Rule::AsItCame);
     if let Some(network) = network {
-        forward.held = Some(let_go(shared, network).await);
+        forward.held = Some(let_go(&shared, network).await);
     }
-    forward
+    Ok(forward)
 }
 
 /// Makes the tunnel leave a network, and waits until it has.
@@ -38,7 +39,7 @@ pub(super) async fn let_go(shared: &Shared, network: NetworkId) -> Held {
 }
 
 /// The tunnel leaves empty networks by itself; this waits until it has.
-pub(super) async fn prune(shared: &Shared) {
+pub(super) async fn prune(shared: Arc<Shared>) -> Result<Forward, Refusal> {
     let home = shared.instance.home_name();
     let settled = shared.until(LEAVE, |map| {
         let wanted = membership::wanted(map);
@@ -52,6 +53,7 @@ pub(super) async fn prune(shared: &Shared) {
     if !settled.await {
         warn!("the tunnel is still on a network without a running container");
     }
+    Ok(Forward::as_it_came())
 }
 
 /// The network that a reference means, as the engine reads it: an id, a name, or the beginning of one id.

@@ -1,6 +1,7 @@
 //! Before a container is started, the tunnel joins its networks.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -19,8 +20,8 @@ use crate::docker::client::{Startable, WantedNetwork};
 /// For the tunnel to be on all networks of a container; then the container is started anyway.
 const JOIN: Duration = Duration::from_secs(2);
 
-pub(super) async fn decide(shared: &Shared, reference: &str) -> Result<Forward, Refusal> {
-    let container = match shared.client.startable(reference).await {
+pub(super) async fn decide(shared: Arc<Shared>, reference: String) -> Result<Forward, Refusal> {
+    let container = match shared.client.startable(&reference).await {
         Ok(Some(container)) => container,
         // The engine says so itself.
         Ok(None) => return Ok(Forward::as_it_came()),
@@ -49,7 +50,7 @@ pub(super) async fn decide(shared: &Shared, reference: &str) -> Result<Forward, 
     }
     let networks = match Attached::of(&container.mode) {
         Attached::Host => Vec::new(),
-        Attached::Like(other) => lent(shared, &other).await,
+        Attached::Like(other) => lent(&shared, &other).await,
         Attached::DefaultBridge if lacks_default_bridge(&shared.map()) => {
             let is_there = |n: &WantedNetwork| Attached::of(&n.name) != Attached::DefaultBridge;
             container.networks.into_iter().filter(is_there).collect()
@@ -57,7 +58,7 @@ pub(super) async fn decide(shared: &Shared, reference: &str) -> Result<Forward, 
         Attached::Named | Attached::DefaultBridge => container.networks,
     };
     Ok(Forward {
-        held: Some(join(shared, &networks).await.for_container(container.id)),
+        held: Some(join(&shared, &networks).await.for_container(container.id)),
         ..Forward::by(Rule::AsItCame)
     })
 }

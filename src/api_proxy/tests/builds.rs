@@ -25,7 +25,7 @@ struct Pair {
 impl Pair {
     /// As engines from 29 on are asked: by HTTP/2 from the first byte.
     async fn new() -> Self {
-        let rig = Rig::start().await;
+        let rig = Rig::start();
         let stream = rig.client().await.0;
         let mut greeting = client::Builder::new();
         let greeting = greeting.max_header_list_size(1 << 24).handshake(stream);

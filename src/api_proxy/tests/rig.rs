@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_proxy::{ApiProxy, Authorities, Config, View};
+use crate::api_proxy::{ApiProxy, Authorities, Config, Error, View};
 use crate::core::membership::Leases;
 use crate::core::tunnel_state::TunnelState;
 use crate::docker::{Client, Endpoint};
@@ -24,17 +24,17 @@ pub(super) struct Rig {
     folder: TempDir,
     engine: Option<UnixListener>,
     tcp: SocketAddr,
-    _proxy: JoinSet<()>,
+    _proxy: JoinSet<Result<(), Error>>,
 }
 
 impl Rig {
-    pub(super) async fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&engine).unwrap();
         let socket = folder.path().join("docker.sock");
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let proxy = ApiProxy::bind(socket, Some(any_port)).await.unwrap();
+        let proxy = ApiProxy::bind(socket, Some(any_port)).unwrap();
         let tcp = proxy.tcp_addr().unwrap().unwrap();
         let endpoint = Endpoint::Unix(engine);
         let view = View {

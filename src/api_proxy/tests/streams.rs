@@ -7,7 +7,7 @@ const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade:
 
 #[tokio::test]
 async fn an_upgraded_connection_is_a_stream_with_half_closes() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client.send(ATTACH).await;
     let mut engine = rig.engine().await;
@@ -26,7 +26,7 @@ async fn an_upgraded_connection_is_a_stream_with_half_closes() {
 
 #[tokio::test]
 async fn an_attach_without_an_upgrade_is_a_stream_as_well() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     // Input right behind the request, before anybody has answered.
     client
@@ -46,7 +46,7 @@ async fn an_attach_without_an_upgrade_is_a_stream_as_well() {
 
 #[tokio::test]
 async fn a_refused_attach_leaves_the_connection_usable() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     client.send(ATTACH).await;
     let mut engine = rig.engine().await;
@@ -61,7 +61,7 @@ async fn a_refused_attach_leaves_the_connection_usable() {
 #[tokio::test]
 async fn what_is_not_understood_is_between_client_and_engine() {
     for opening in ["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "\u{16}\u{3}\u{1}\r\n"] {
-        let rig = Rig::start().await;
+        let rig = Rig::start();
         let mut client = rig.client().await;
         client.send(opening).await;
         let mut engine = rig.engine().await;
@@ -73,7 +73,7 @@ async fn what_is_not_understood_is_between_client_and_engine() {
 
 #[tokio::test]
 async fn a_megabyte_each_way_arrives_whole() {
-    let rig = Rig::start().await;
+    let rig = Rig::start();
     let mut client = rig.client().await;
     let body = "0123456789abcdef".repeat(65_536);
     let head = format!(
