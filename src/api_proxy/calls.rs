@@ -80,6 +80,7 @@ pub(super) async fn decide(
                 inspect(answer, &hidden)
             })))
         }
+        ApiCall::StopContainer(reference) => Ok(stop(shared, reference)),
         ApiCall::PreviewContainer | ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => {
             Ok(Forward::as_it_came())
         }
@@ -125,6 +126,16 @@ async fn elsewhere(
             reason: "dockline: the service is ending".to_owned(),
         })
     })
+}
+
+/// The tunnel stays for a container's last requests: nobody who stops it here is in the way of what comes next here.
+fn stop(shared: &Shared, reference: &str) -> Forward {
+    let map = shared.map();
+    let container = map.find_container(reference);
+    Forward {
+        held: container.map(|known| Held::stopping(&shared.leases, known.container.id.clone())),
+        ..Forward::as_it_came()
+    }
 }
 
 fn shown(shared: &Shared) -> Shown {

@@ -12,15 +12,23 @@ use crate::core::membership::{Lease, Leases};
 
 /// For a container that was started to be seen in the map; one that has ended by then needs nothing any more.
 const SEEN: Duration = Duration::from_secs(1);
+/// For a container that was sent a signal to end: Docker's own patience is ten seconds, and who is still there three seconds
+/// after has survived, and is wanted as before.
+const END: Duration = Duration::from_secs(15);
 
 /// A lease, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     leases: watch::Sender<Leases>,
-    networks: Vec<NetworkId>,
-    lease: Lease,
-    /// The container that is being started.
-    container: Option<ContainerId>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Something about networks, for the sake of a container that is being started, if there is one.
+    Networks(Vec<NetworkId>, Lease, Option<ContainerId>),
+    /// To stay for a container that is being stopped.
+    Stopping(ContainerId),
 }
 
 impl Held {
@@ -39,30 +47,43 @@ impl Held {
         }
         Self {
             leases: leases.clone(),
-            networks,
-            lease,
-            container: None,
+            what: What::Networks(networks, lease, None),
+        }
+    }
+
+    /// For a container that is being stopped.
+    pub(super) fn stopping(leases: &watch::Sender<Leases>, container: ContainerId) -> Self {
+        leases.send_modify(|all| all.stay_for(&container));
+        Self {
+            leases: leases.clone(),
+            what: What::Stopping(container),
         }
     }
 
     /// The same, for the sake of a container that is being started.
-    pub(super) fn for_container(mut self, container: Option<ContainerId>) -> Self {
-        self.container = container;
+    pub(super) fn for_container(mut self, started: Option<ContainerId>) -> Self {
+        if let What::Networks(_, _, container) = &mut self.what {
+            *container = started;
+        }
         self
     }
 
-    /// Ends it once the call has been answered: after a start, as soon as the map says as much as the lease.
+    /// Ends it once the call has been answered: after a start, as soon as the map says as much as the lease; after a stop,
+    /// as soon as the container is gone.
     pub(super) fn end(self, shared: &Arc<Shared>) {
-        let Some(container) = self.container.clone() else {
-            return;
+        let (container, up, patience) = match &self.what {
+            What::Networks(_, _, None) => return,
+            What::Networks(_, _, Some(container)) => (container.clone(), true, SEEN),
+            What::Stopping(container) => (container.clone(), false, END),
         };
         let state = Arc::clone(shared);
         shared.tasks.spawn(async move {
-            let is_up = |map: &NetworkMap| {
+            let is_as_told = |map: &NetworkMap| {
                 let known = map.containers().get(&container);
-                known.is_some_and(|known| known.container.state.is_up())
+                known.is_some_and(|known| known.container.state.is_up()) == up
             };
-            state.until(SEEN, is_up).await;
+            let told = state.until(patience, is_as_told);
+            state.stop.run_until_cancelled(told).await;
             drop(self);
         });
     }
@@ -70,12 +91,16 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !self.networks.is_empty() {
-            self.leases.send_modify(|all| {
-                for network in &self.networks {
-                    all.end(network, self.lease);
+        match &self.what {
+            What::Networks(networks, ..) if networks.is_empty() => {}
+            What::Networks(networks, lease, _) => self.leases.send_modify(|all| {
+                for network in networks {
+                    all.end(network, *lease);
                 }
-            });
+            }),
+            What::Stopping(container) => {
+                self.leases.send_modify(|all| all.stay_no_more(container));
+            }
         }
     }
 }

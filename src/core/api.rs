@@ -18,6 +18,8 @@ pub enum ApiCall {
     PreviewContainer,
     /// `POST /containers/{id}/start` and `…/restart`
     StartContainer(String),
+    /// `POST /containers/{id}/stop` and `…/kill`
+    StopContainer(String),
     /// `GET /containers/json`
     ListContainers,
     /// `GET /containers/{id}/json`
@@ -48,6 +50,7 @@ impl ApiCall {
             ("POST", ["containers", "create"]) => Self::CreateContainer,
             ("POST", ["dockline", "containers", "create"]) => Self::PreviewContainer,
             ("POST", ["containers", id, "start" | "restart"]) => Self::StartContainer(decoded(id)),
+            ("POST", ["containers", id, "stop" | "kill"]) => Self::StopContainer(decoded(id)),
             ("GET", ["containers", "json"]) => Self::ListContainers,
             ("GET", ["containers", id, "json"]) => Self::InspectContainer(decoded(id)),
             ("GET", ["networks", id]) => Self::InspectNetwork(decoded(id)),

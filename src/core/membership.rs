@@ -2,7 +2,8 @@
 //!
 //! Wanted is a network with a running watched container, as long as somebody is on it who has not been told to
 //! stop. It is left at the stop signal of the last one, because by the time that one is gone `compose down` is
-//! already looking whether the network is empty (measured: from then on the race cannot be won).
+//! already looking whether the network is empty (measured: from then on the race cannot be won). Whoever was told by way of
+//! the API proxy has until its end: there, whoever looks at the network or removes it finds the tunnel gone.
 
 mod attachment;
 mod leases;
@@ -48,16 +49,18 @@ pub(crate) fn obstacle(network: &Network) -> Option<&'static str> {
     }
 }
 
-/// The networks that the tunnel should be on.
-pub fn wanted(map: &NetworkMap) -> BTreeSet<NetworkId> {
+/// The networks that the tunnel should be on for the sake of who is there.
+pub fn wanted(map: &NetworkMap, leases: &Leases) -> BTreeSet<NetworkId> {
     let views = map.watched_networks();
-    let reachable = views.filter(|v| v.is_inhabited() && obstacle(v.network()).is_none());
+    let inhabited =
+        views.filter(|v| v.is_inhabited() || v.members().any(|id| leases.stays_for(id)));
+    let reachable = inhabited.filter(|v| obstacle(v.network()).is_none());
     reachable.map(|v| v.network().id.clone()).collect()
 }
 
 /// What must be done so that the tunnel is on the wanted networks, its home, and no other.
 pub fn plan(map: &NetworkMap, home: &NetworkId, leases: &Leases) -> Plan {
-    let mut wanted = wanted(map);
+    let mut wanted = wanted(map, leases);
     let asked_for = leases.joins().filter(|id| is_open(map, id));
     wanted.extend(asked_for.cloned());
     wanted.retain(|id| !leases.lets_go(id));

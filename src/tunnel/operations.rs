@@ -10,7 +10,7 @@ use super::driver::Driver;
 use super::join;
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::map::NetworkMap;
-use crate::core::membership::{self, Plan};
+use crate::core::membership::{self, Leases, Plan};
 use crate::core::tunnel_state::TunnelState;
 use crate::docker;
 
@@ -144,7 +144,7 @@ impl Operations {
 
     /// Puts the joins that fail, and are still wanted, into the state; true if they differ from what it says.
     pub(super) fn report(&mut self, map: &NetworkMap, state: &mut TunnelState) -> bool {
-        let wanted = membership::wanted(map);
+        let wanted = membership::wanted(map, &Leases::default());
         self.failures
             .retain(|network, f| f.operation == Operation::Leave || wanted.contains(network));
         let joins = self

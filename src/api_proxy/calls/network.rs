@@ -42,7 +42,7 @@ pub(super) async fn let_go(shared: &Shared, network: NetworkId) -> Held {
 pub(super) async fn prune(shared: Arc<Shared>) -> Result<Forward, Refusal> {
     let home = shared.instance.home_name();
     let settled = shared.until(LEAVE, |map| {
-        let wanted = membership::wanted(map);
+        let wanted = membership::wanted(map, &shared.leases.borrow());
         map.joined().all(|id| {
             let view = map.networks().get(id);
             let stays = view

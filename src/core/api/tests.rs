@@ -22,7 +22,17 @@ fn calls_are_known_with_and_without_a_version() {
             "/containers/web/restart?t=1",
             ApiCall::StartContainer(web()),
         ),
-        ("POST", "/v1.45/containers/web/stop", ApiCall::Other),
+        (
+            "POST",
+            "/v1.45/containers/web/stop?t=1",
+            ApiCall::StopContainer(web()),
+        ),
+        (
+            "POST",
+            "/containers/web/kill?signal=TERM",
+            ApiCall::StopContainer(web()),
+        ),
+        ("POST", "/v1.45/containers/web/wait", ApiCall::Other),
         ("GET", "/containers/json?all=1", ApiCall::ListContainers),
         (
             "GET",

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::sample::{map, network_id};
+use crate::core::sample::{id, map, network_id};
 
 /// What a plan does, as `-left +joined`.
 fn check(text: &str, expected: &str) {
@@ -69,6 +69,41 @@ fn plans() {
     ] {
         check(&format!("{NETWORKS}\n{containers}"), expected);
     }
+}
+
+#[test]
+fn whoever_is_stopped_by_way_of_us_is_seen_off() {
+    let containers = |b: &str| {
+        map(&format!(
+            "{NETWORKS}\nrun t tunnel home=10.9.0.2 a=10.1.0.9 b=10.2.0.9\nrun w watched stopping a=10.1.0.2\n{b}"
+        ))
+    };
+    let told = containers("run x watched stopping b=10.2.0.2");
+    let mut leases = Leases::default();
+    let left = |map: &NetworkMap, leases: &Leases| plan(map, &network_id("home"), leases).leave;
+    let [a, b] = ["a", "b"].map(network_id);
+    let both = [a.clone(), b.clone()];
+    assert_eq!(left(&told, &leases), both);
+    let x = id("x");
+    leases.stay_for(&x);
+    leases.stay_for(&x);
+    assert_eq!(left(&told, &leases), *std::slice::from_ref(&a));
+    leases.stay_no_more(&x);
+    assert_eq!(left(&told, &leases), *std::slice::from_ref(&a));
+    // Whoever removes the network comes first, and whoever has gone needs nothing.
+    leases.add(&b, Lease::LetGo);
+    assert_eq!(left(&told, &leases), both);
+    leases.end(&b, Lease::LetGo);
+    let gone = containers("stop x watched");
+    assert_eq!(left(&gone, &leases), both);
+    // Nobody is joined for an end.
+    let elsewhere = map(&format!(
+        "{NETWORKS}\nrun t tunnel home=10.9.0.2\nrun x stopping b=10.2.0.2"
+    ));
+    assert!(plan(&elsewhere, &network_id("home"), &leases).is_empty());
+    leases.stay_no_more(&x);
+    assert_eq!(left(&told, &leases), both);
+    assert_eq!(leases, Leases::default());
 }
 
 #[test]
@@ -192,7 +227,7 @@ proptest! {
         let mut now: BTreeSet<_> = before.joined().cloned().collect();
         plan.leave.iter().for_each(|id| assert!(now.remove(id)));
         plan.join.iter().for_each(|id| assert!(now.insert(id.clone())));
-        let mut expected = wanted(&before);
+        let mut expected = wanted(&before, &Leases::default());
         expected.insert(home);
         prop_assert_eq!(now, expected);
     }
