@@ -19,8 +19,9 @@ pub(crate) struct Tasks {
 impl Tasks {
     /// Starts a task, in the span of who starts it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
-        let task = cut.run_until_cancelled_owned(task.in_current_span());
+        // Boxed, because each of the layers around it would have room for it twice.
+        let task = Box::pin(task.in_current_span());
+        let task = self.cut.clone().run_until_cancelled_owned(task);
         self.running.spawn(task);
     }
 

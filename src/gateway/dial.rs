@@ -132,7 +132,9 @@ impl Dialler {
         let map = self.map();
         let seen = call.clone().narrowed(&map);
         let route = self.route(&map, &seen);
-        let opened = self.follow(&map, &seen, route).await.and_then(tuned);
+        // Boxed, because whoever waits for this would take as much memory for as long as the connection lasts.
+        let opened = Box::pin(self.follow(&map, &seen, route)).await;
+        let opened = opened.and_then(tuned);
         let (stream, early, way) = opened.inspect_err(|error| {
             debug!(destination = %call.destination, kind = ?error.kind, reason = error.reason, "no connection");
             self.connections.miss(&call, error.kind.status().as_u16(), &error.reason);

@@ -104,8 +104,11 @@ impl Conversation {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         trace!(method = %request.method(), target = %request.uri(), "HTTP request");
         let answered = match self.admit(&request) {
-            Ok(hint) if request.method() == Method::CONNECT => self.connect(request, hint).await,
-            Ok(hint) => self.forward(request, hint).await,
+            // Boxed, so that each takes what it needs: thousands may be under way.
+            Ok(hint) if request.method() == Method::CONNECT => {
+                Box::pin(self.connect(request, hint)).await
+            }
+            Ok(hint) => Box::pin(self.forward(request, hint)).await,
             Err(refusal) => Err(refusal),
         };
         answered.unwrap_or_else(Refusal::into_response)

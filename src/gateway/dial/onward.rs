@@ -12,7 +12,7 @@ impl Dialler {
         let decided = hand_on(&self.map(), &call.scope, &call.destination, self.here());
         match (decided, &call.destination.host) {
             (HandOn::Refused { refusal, reason }, _) => Err(Error::new(refusal.into(), reason)),
-            (HandOn::Public, Host::Name(name)) => self.public(call, name).await,
+            (HandOn::Public, Host::Name(name)) => Box::pin(self.public(call, name)).await,
             (HandOn::To(destination), Host::Name(name)) => {
                 self.outside.note(name);
                 Ok(destination)

@@ -29,14 +29,16 @@ impl Conversation {
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
         let failed = |error| reply::failed(&destination, &error);
-        let onward = self.onward(&call).await.map_err(failed)?;
+        let onward = Box::pin(self.onward(&call)).await.map_err(failed)?;
         let exchanged = self
             .interjector
             .pass(request, async |request| match onward {
-                Some(onward) => self.exchange_onward(onward, &call, request, upgrade).await,
-                None => self.exchange(&call, to_origin(request, upgrade)).await,
-            });
-        let exchanged = exchanged.await;
+                Some(onward) => {
+                    Box::pin(self.exchange_onward(onward, &call, request, upgrade)).await
+                }
+                None => Box::pin(self.exchange(&call, to_origin(request, upgrade))).await,
+            })
+            .await;
         let (mut response, origin) = exchanged.map_err(failed)?;
 
         let mut switched = None;
