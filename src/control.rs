@@ -1,13 +1,12 @@
 //! What the service tells about itself: the control API, for the commands and for others.
 //!
-//! Read-only HTTP on a private unix socket and on a loopback address: `status`, `resolve`, `route`, `events`, and
+//! Read-only HTTP on a private socket and on a loopback address: `status`, `resolve`, `route`, `events`, and
 //! whether it is healthy and ready. [`report`] says in JSON what the snapshots say; [`server`] serves it;
 //! [`client`] is the commands' end.
 
 pub mod client;
 pub mod report;
 pub mod server;
-mod unix;
 
 pub use report::{Addresses, Sources};
 pub use server::Control;

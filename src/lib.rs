@@ -52,7 +52,8 @@
 //!   properties in `core/tracker/tests/` try to refute.
 //! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
 //! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
-//!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, [`doorway`].
+//!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, `local` (the sockets of this
+//!   machine), [`doorway`].
 //! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in
 //!   `tasks`.
 //! - **Everything that waits on a peer has a deadline, and every queue has an end.**
@@ -82,6 +83,7 @@ pub mod check;
 pub mod service;
 
 pub mod doorway;
+mod local;
 mod proxy;
 mod relay;
 mod tasks;

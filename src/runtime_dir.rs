@@ -1,14 +1,23 @@
 //! The instance's private folder: where its sockets are, and the lock that makes it the only one.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::core::id::Instance;
 
-/// Permissions of group and others that would let them put a socket of theirs there.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+/// The file that is locked.
+const LOCK: &str = "lock";
 
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +76,7 @@ impl Places {
         // A name of the user's own, because that folder is everybody's; its owner is checked all the same.
         let shared = self
             .temporary
-            .join(format!("dockline-{}", user_id()))
+            .join(system::own_name())
             .join(instance.as_str());
         self.explicit
             .iter()
@@ -83,7 +92,7 @@ impl Places {
             .candidates(instance)
             .into_iter()
             .map(|dir| control_socket(&dir));
-        sockets.filter(|path| fs::metadata(path).is_ok_and(|m| is_own(&m)))
+        sockets.filter(|path| system::is_used(path))
     }
 
     /// The socket of a running service, or where it would be.
@@ -115,7 +124,7 @@ pub struct Lock {
 /// Makes the folder, for the owner alone, and takes its lock.
 pub fn claim(dir: &Path, instance: &Instance) -> Result<Lock, Error> {
     make(dir)?;
-    let path = dir.join("lock");
+    let path = dir.join(LOCK);
     let busy = |path: PathBuf| Error::Busy {
         asked: instance.to_string(),
         holder: fs::read_to_string(&path).unwrap_or_default(),
@@ -136,14 +145,9 @@ fn make(dir: &Path) -> Result<(), Error> {
         path: dir.to_owned(),
         source,
     };
-    let mut builder = fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(io)?;
+    system::make(dir).map_err(io)?;
     let metadata = fs::symlink_metadata(dir).map_err(io)?;
-    if !is_own(&metadata) || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+    if !system::is_private(&metadata) {
         return Err(Error::Foreign(dir.to_owned()));
     }
     Ok(())
@@ -174,14 +178,6 @@ fn lock(
     let written = file.set_len(0).and_then(|()| file.write_all(name));
     written.map_err(io)?;
     Ok(Lock { _file: file })
-}
-
-fn is_own(metadata: &fs::Metadata) -> bool {
-    metadata.uid() == user_id()
-}
-
-fn user_id() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

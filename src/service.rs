@@ -219,13 +219,24 @@ fn in_use(pem: Option<Bytes>, intercepts: bool) -> Option<Ca> {
 
 /// Who this is, for people who look for the owner of a tunnel.
 fn owner(runtime_dir: &Path) -> String {
-    let host = rustix::system::uname();
     format!(
         "process {} on {}, in {}",
         std::process::id(),
-        host.nodename().to_string_lossy(),
+        machine(),
         runtime_dir.display()
     )
+}
+
+#[cfg(unix)]
+fn machine() -> String {
+    let known = rustix::system::uname();
+    known.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn machine() -> String {
+    let name = std::env::var_os("COMPUTERNAME").unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 fn taken(flag: &str, address: SocketAddr) -> String {

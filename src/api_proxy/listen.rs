@@ -1,19 +1,16 @@
-//! Where clients connect: a unix socket of the user's own and, if asked for, a port on loopback.
+//! Where clients connect: a socket of the user's own and, if asked for, a port on loopback.
 //!
 //! Bytes are passed on a thread of their own: on a shared runtime each of a call's four ways through the sockets may wake
 //! another thread, which costs more than all that is done with the bytes.
 
-use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{self, JoinError};
@@ -22,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Config, Shared, View, build, conversation};
+use crate::local;
 use crate::tasks::Tasks;
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
@@ -30,8 +28,6 @@ const CLIENTS: usize = 4_096;
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// For calls under way once the service stops. What has become a stream is cut: it may last for days.
 const GRACE: Duration = Duration::from_secs(1);
-/// For the owner to read and write, and nobody else.
-const PRIVATE: u32 = 0o600;
 
 /// Why the API proxy ended.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +43,7 @@ pub enum Error {
 /// An API proxy that is bound and not yet running.
 #[derive(Debug)]
 pub struct ApiProxy {
-    unix: net::UnixListener,
+    own: local::Bound,
     tcp: Option<std::net::TcpListener>,
     socket: PathBuf,
 }
@@ -55,18 +51,12 @@ pub struct ApiProxy {
 impl ApiProxy {
     /// Binds to the socket, in the place of what a service left there that has ended, and to the port.
     pub fn bind(socket: PathBuf, tcp: Option<SocketAddr>) -> io::Result<Self> {
-        match fs::remove_file(&socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let unix = net::UnixListener::bind(&socket)?;
-        fs::set_permissions(&socket, Permissions::from_mode(PRIVATE))?;
-        unix.set_nonblocking(true)?;
+        let own = local::Bound::bind(&socket)?;
         let tcp = tcp.map(std::net::TcpListener::bind).transpose()?;
         if let Some(listener) = &tcp {
             listener.set_nonblocking(true)?;
         }
-        Ok(Self { unix, tcp, socket })
+        Ok(Self { own, tcp, socket })
     }
 
     /// The port's address, if there is one.
@@ -104,7 +94,7 @@ impl ApiProxy {
         others: Handle,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        let unix = UnixListener::from_std(self.unix).map_err(Error::Start)?;
+        let own = self.own.listen().map_err(Error::Start)?;
         let tcp = self.tcp.map(TcpListener::from_std).transpose();
         let tcp = tcp.map_err(Error::Start)?;
         let shared = Arc::new(Shared {
@@ -127,9 +117,8 @@ impl ApiProxy {
         });
         // Whoever drops this future leaves no task behind either.
         let _guard = shared.tasks.guard();
-        stop.run_until_cancelled(accept(unix, tcp, &shared)).await;
-        // Nobody is to connect to a socket that nobody serves any more.
-        if let Err(error) = fs::remove_file(&self.socket) {
+        stop.run_until_cancelled(accept(own, tcp, &shared)).await;
+        if let Err(error) = local::remove(&self.socket) {
             warn!(%error, "the API proxy's socket stays");
         }
         shared.tasks.finish(GRACE).await;
@@ -137,11 +126,11 @@ impl ApiProxy {
     }
 }
 
-async fn accept(unix: UnixListener, tcp: Option<TcpListener>, shared: &Arc<Shared>) {
+async fn accept(mut own: local::Listener, tcp: Option<TcpListener>, shared: &Arc<Shared>) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let accepted = tokio::select! {
-            accepted = unix.accept() => accepted.map(|(stream, _)| serve(shared, stream, false, place)),
+            accepted = own.accept() => accepted.map(|stream| serve(shared, stream, false, place)),
             accepted = on_port(tcp.as_ref()) => accepted.map(|(stream, _)| {
                 // Small writes are whole messages here.
                 let _ = stream.set_nodelay(true);

@@ -1,6 +1,7 @@
 //! `dockline run -- COMMAND…`
 
 use std::ffi::OsString;
+#[cfg(unix)]
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;
@@ -45,9 +46,9 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<ExitCode, Failu
     match client::get::<Status>(&global.control_socket(), "/v1/status", &[]).await {
         Ok(status) => {
             apply(&mut command, &changes(global, &status)?);
-            // In the place of this process: its terminal, signals and exit code are the command's own.
-            let error = command.exec();
-            Err(Failure::Other(anyhow::Error::new(error).context(failed())))
+            instead(command)
+                .with_context(failed)
+                .map_err(Failure::Other)
         }
         Err(client::Error::NotRunning(_)) => {
             let status = with_service(global, flags.serve, command).await?;
@@ -129,8 +130,23 @@ fn apply(command: &mut Command, changes: &Changes) {
     }
 }
 
+/// Runs the command in the place of this process: its terminal, signals and exit code are the command's own.
+#[cfg(unix)]
+fn instead(mut command: Command) -> std::io::Result<ExitCode> {
+    Err(command.exec())
+}
+
+/// No process takes another's place here.
+#[cfg(not(unix))]
+fn instead(mut command: Command) -> std::io::Result<ExitCode> {
+    command.status().map(|status| ExitCode::from(code(status)))
+}
+
 /// As shells count.
 fn code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
     let code = status.code().or_else(|| Some(128 + status.signal()?));
+    #[cfg(not(unix))]
+    let code = status.code();
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }

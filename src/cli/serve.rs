@@ -5,6 +5,7 @@ mod interception;
 
 use std::net::SocketAddr;
 
+#[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -38,6 +39,7 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
 
 pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     start_logging(&flags)?;
+    #[cfg(unix)]
     raise_file_limit();
     let on_exit = flags.on_exit;
     let config = config(global, flags, Stdout::Ours)?;
@@ -164,6 +166,7 @@ fn refuse_strangers(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// Each connection through the gateway takes two files, and the usual limit is 1,024.
+#[cfg(unix)]
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

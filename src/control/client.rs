@@ -9,7 +9,8 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+
+use crate::local;
 
 /// The service answers from memory, but for a name that it must ask the world for (five seconds at most).
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -75,7 +76,7 @@ async fn ask<T: DeserializeOwned>(
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<T, Error> {
-    let stream = UnixStream::connect(socket)
+    let stream = local::connect(socket)
         .await
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {

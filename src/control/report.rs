@@ -31,6 +31,7 @@ use crate::core::membership;
 use crate::core::resolve::{self, Answer, RecordType, Scope};
 use crate::core::route::{OwnAddresses, Resolvers};
 use crate::core::tunnel_state::{ENTRY_PORT, Stage, TunnelState};
+use crate::local;
 
 /// Where the service listens.
 #[derive(Clone, Debug)]
@@ -141,11 +142,11 @@ impl Sources {
             instance: self.instance.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: self.is_ready(),
-            api_socket: Some(format!("unix://{}", self.addresses.api.display())),
+            api_socket: Some(local::url(&self.addresses.api)),
             dns: self.addresses.dns.to_string(),
             gateway: self.addresses.gateway.to_string(),
             http: self.addresses.http.to_string(),
-            control: format!("unix://{}", self.addresses.control.display()),
+            control: local::url(&self.addresses.control),
             interceptor: self.interceptor(),
             gateway_protected: self.protected,
             ca: self.ca.as_ref().map(|path| path.display().to_string()),

@@ -21,16 +21,18 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::listen::Own;
 use super::report::Sources;
+use crate::local;
 
 /// The listeners, bound and not yet served.
 #[derive(Debug)]
 pub struct Control {
     tcp: TcpListener,
-    socket: UnixListener,
+    socket: local::Listener,
     path: PathBuf,
 }
 
@@ -83,15 +85,9 @@ impl Control {
     /// holds the instance's lock, so nobody is using it.
     pub async fn bind(http: SocketAddr, socket: &Path) -> io::Result<Self> {
         let tcp = TcpListener::bind(http).await?;
-        match std::fs::remove_file(socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(socket)?;
-        super::unix::keep_private(socket)?;
         Ok(Self {
             tcp,
-            socket: listener,
+            socket: local::Bound::bind(socket)?.listen()?,
             path: socket.to_owned(),
         })
     }
@@ -130,9 +126,9 @@ impl Control {
         );
         let guarded = public.layer(middleware::from_fn(refuse_strangers));
         let tcp = listen::serve(self.tcp, guarded.with_state(served.clone()), &stop);
-        let socket = listen::serve(self.socket, private.with_state(served), &stop);
+        let socket = listen::serve(Own(self.socket), private.with_state(served), &stop);
         tokio::join!(tcp, socket);
-        std::fs::remove_file(&self.path)
+        local::remove(&self.path)
     }
 }
 

@@ -15,6 +15,7 @@ mod volumes;
 mod whole;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -209,9 +210,7 @@ fn open(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
     let seconds = TRANSPORT_DEADLINE.as_secs();
     let version = bollard::API_DEFAULT_VERSION;
     match endpoint {
-        Endpoint::Unix(path) => {
-            Docker::connect_with_unix(&path.to_string_lossy(), seconds, version)
-        }
+        Endpoint::Unix(path) => unix_client(path, seconds),
         Endpoint::Tcp(address) => Docker::connect_with_http(address, seconds, version),
         Endpoint::Tls(address, files) => Docker::connect_with_ssl(
             address,
@@ -223,6 +222,24 @@ fn open(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
         ),
         Endpoint::Pipe(pipe) => pipe_client(pipe, seconds),
     }
+}
+
+#[cfg(unix)]
+fn unix_client(path: &Path, seconds: u64) -> Result<Docker, bollard::errors::Error> {
+    Docker::connect_with_unix(
+        &path.to_string_lossy(),
+        seconds,
+        bollard::API_DEFAULT_VERSION,
+    )
+}
+
+#[cfg(not(unix))]
+fn unix_client(_path: &Path, _seconds: u64) -> Result<Docker, bollard::errors::Error> {
+    let unsupported = std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "engines on Windows listen on named pipes",
+    );
+    Err(bollard::errors::Error::IOError { err: unsupported })
 }
 
 #[cfg(windows)]

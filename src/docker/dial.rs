@@ -11,13 +11,18 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+#[cfg(windows)]
+use tokio::net::windows::named_pipe::NamedPipeClient;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsConnector, rustls};
 
 use super::Endpoint;
 use super::endpoint::TlsFiles;
+use crate::local;
 
 /// For the connection to be there: engines on this machine take it at once.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,7 +36,11 @@ const LONGEST_ANSWER: u64 = 16 * 1024;
 #[derive(Debug)]
 pub enum EngineStream {
     /// By its unix socket.
+    #[cfg(unix)]
     Unix(UnixStream),
+    /// By its named pipe.
+    #[cfg(windows)]
+    Pipe(NamedPipeClient),
     /// In the clear.
     Tcp(TcpStream),
     /// With certificates of both sides.
@@ -75,7 +84,13 @@ async fn ping(endpoint: &Endpoint, header: &str) -> Option<String> {
 
 async fn connect(endpoint: &Endpoint) -> io::Result<EngineStream> {
     match endpoint {
-        Endpoint::Unix(path) => Ok(EngineStream::Unix(UnixStream::connect(path).await?)),
+        #[cfg(unix)]
+        Endpoint::Unix(path) => Ok(EngineStream::Unix(local::connect(path).await?)),
+        #[cfg(windows)]
+        Endpoint::Pipe(pipe) => {
+            let pipe = local::connect(Path::new(pipe)).await?;
+            Ok(EngineStream::Pipe(pipe))
+        }
         Endpoint::Tcp(address) => Ok(EngineStream::Tcp(by_tcp(address).await?)),
         Endpoint::Tls(address, files) => {
             let connector = TlsConnector::from(Arc::new(tls(files)?));
@@ -87,9 +102,15 @@ async fn connect(endpoint: &Endpoint) -> io::Result<EngineStream> {
             let stream = connector.connect(name, by_tcp(address).await?).await?;
             Ok(EngineStream::Tls(Box::new(stream)))
         }
+        #[cfg(unix)]
         Endpoint::Pipe(_) => Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "named pipes are not supported here yet",
+            "named pipes exist on Windows only",
+        )),
+        #[cfg(windows)]
+        Endpoint::Unix(_) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "engines on Windows listen on named pipes",
         )),
     }
 }
@@ -135,7 +156,10 @@ impl AsyncRead for EngineStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(windows)]
+            Self::Pipe(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
@@ -149,7 +173,10 @@ impl AsyncWrite for EngineStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(windows)]
+            Self::Pipe(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
@@ -161,7 +188,10 @@ impl AsyncWrite for EngineStream {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            #[cfg(windows)]
+            Self::Pipe(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         }
@@ -169,7 +199,10 @@ impl AsyncWrite for EngineStream {
 
     fn is_write_vectored(&self) -> bool {
         match self {
+            #[cfg(unix)]
             Self::Unix(stream) => stream.is_write_vectored(),
+            #[cfg(windows)]
+            Self::Pipe(stream) => stream.is_write_vectored(),
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }
@@ -177,7 +210,10 @@ impl AsyncWrite for EngineStream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(windows)]
+            Self::Pipe(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -185,7 +221,10 @@ impl AsyncWrite for EngineStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(windows)]
+            Self::Pipe(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }

@@ -2,10 +2,14 @@
 //!
 //! Containers get its certificate. Its key is for the owner's eyes alone and never leaves the folder.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +23,11 @@ use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca-key.pem";
 
@@ -31,6 +40,13 @@ const LASTS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 const LEAST_LEFT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a host's certificate lasts; some clients take no longer ones than 398 days.
 const LEAF_LASTS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug)]
+enum Eyes {
+    Owners,
+    Everybodys,
+}
 
 /// Why there is no authority.
 #[derive(Debug, thiserror::Error)]
@@ -85,15 +101,11 @@ impl Authority {
             let path = path.to_owned();
             move |source| AuthorityError::Io { path, source }
         };
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder);
-        made.map_err(io(folder))?;
+        system::folder(folder).map_err(io(folder))?;
         let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
         // Two that start at once must not make one each.
         let lock = folder.join("ca.lock");
-        let locked = private().create(true).open(&lock);
+        let locked = system::file(Eyes::Owners).create(true).open(&lock);
         let locked = locked.map_err(io(&lock))?;
         locked.lock().map_err(io(&lock))?;
         let found = read(&certificate).map_err(io(&certificate))?;
@@ -103,14 +115,18 @@ impl Authority {
             .transpose()?
         {
             Some(usable) if !usable.ends_soon => {
-                keep_private(&key).map_err(io(&key))?;
+                if system::hide(&key).map_err(io(&key))? {
+                    warn!(path = %key.display(), "the authority's key could be read by others; remove it and the certificate if somebody may have");
+                }
                 (usable.pem, usable.key)
             }
             _ => {
                 let (pem, key_pair) = make()?;
                 // The key first: a certificate without its key would be handed out in vain.
-                replace(&key, key_pair.serialize_pem().as_bytes(), 0o600).map_err(io(&key))?;
-                replace(&certificate, pem.as_bytes(), 0o644).map_err(io(&certificate))?;
+                replace(&key, key_pair.serialize_pem().as_bytes(), Eyes::Owners)
+                    .map_err(io(&key))?;
+                replace(&certificate, pem.as_bytes(), Eyes::Everybodys)
+                    .map_err(io(&certificate))?;
                 info!(path = %certificate.display(), "a certificate authority was made, for containers to trust");
                 (pem, key_pair)
             }
@@ -231,38 +247,24 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-fn private() -> fs::OpenOptions {
-    let mut options = File::options();
-    options.write(true).truncate(false).mode(0o600);
-    options
-}
-
 /// Writes a file as a whole or not at all.
-fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+fn replace(path: &Path, text: &[u8], eyes: Eyes) -> io::Result<()> {
     let new = path.with_extension("new");
     if let Err(error) = fs::remove_file(&new)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(error);
     }
-    let mut file = private().create_new(true).mode(mode).open(&new)?;
+    let mut file = system::file(eyes).create_new(true).open(&new)?;
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&new, path)
 }
 
-/// Takes the key from the eyes of others, if somebody has shown it to them.
-fn keep_private(key: &Path) -> io::Result<()> {
-    let mode = fs::metadata(key)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        warn!(path = %key.display(), "the authority's key could be read by others; remove it and the certificate if somebody may have");
-        fs::set_permissions(key, fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 const IDLE: Duration = Duration::from_secs(60);
 /// Between probes; a peer that answers none of [`PROBES`] is dead, 90 s after its last sign of life.
 const INTERVAL: Duration = Duration::from_secs(10);
+#[cfg(not(windows))]
 const PROBES: u32 = 3;
 
 /// Sends what is written at once, and finds dead peers.

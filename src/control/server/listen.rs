@@ -1,5 +1,6 @@
 //! Accepts clients and serves each within bounds: so many at a time, none that says nothing, none that outlives the stop.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::local;
 use crate::proxy::conversation;
 use crate::tasks::Tasks;
 
@@ -21,6 +24,33 @@ const HEAD: Duration = Duration::from_secs(5);
 /// For what is under way once the service stops. Answers come from memory; a name that the world is asked for is not
 /// worth waiting for.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// After a failed accept: most often no file is left, and trying again at once would only burn the processor.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// The user's own socket, as a listener of axum's.
+pub(super) struct Own(pub(super) local::Listener);
+
+impl Listener for Own {
+    type Io = local::Incoming;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.0.accept().await {
+                Ok(stream) => return (stream, ()),
+                Err(error) => {
+                    tracing::warn!(%error, "no client of the control API accepted");
+                    sleep(BACK_OFF).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(())
+    }
+}
 
 /// Serves until `stop`; then finishes what is under way, for a grace period at most.
 pub(super) async fn serve<L: Listener>(mut listener: L, api: Router, stop: &CancellationToken) {
