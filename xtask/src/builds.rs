@@ -201,7 +201,7 @@ impl Lab<'_> {
         let index = format!("https://{address}");
         let mut dockerfile = format!("FROM {}\nADD npm.tgz /opt/\n", image::IMAGE);
         for (_, script, _) in STEPS {
-            dockerfile += &format!("RUN {}\n", script.replace("@@", &index));
+            dockerfile.extend(["RUN ", &script.replace("@@", &index), "\n"]);
         }
         fs::write(context.join("Dockerfile"), dockerfile).context("write the Dockerfile")?;
         let fixed = [

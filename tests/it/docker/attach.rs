@@ -122,7 +122,7 @@ fn attached_and_detached_it_is_as_it_was() {
         of_everything(&lab, &net, &other, subnet);
         let own = lab.own("web");
         let files = || lab.docker(&["exec", &own, "cat", "/own", "/data/x"]);
-        let wrote = eventually("written", async || {
+        let kept = eventually("written", async || {
             let output = lab.try_docker(&["exec", &own, "cat", "/own", "/data/x"]);
             output
                 .status
@@ -151,8 +151,8 @@ fn attached_and_detached_it_is_as_it_was() {
         assert_eq!(labels["com.docker.compose.config-hash"], "abc");
         let env = attached["Config"]["Env"].to_string();
         assert!(env.contains("HTTP_PROXY=http://dockline-tunnel-"), "{env}");
-        assert_eq!(files().trim(), wrote.trim(), "nothing of it is lost");
-        assert_eq!(names(&lab), [own.clone()]);
+        assert_eq!(files().trim(), kept.trim(), "nothing of it is lost");
+        assert_eq!(names(&lab), std::slice::from_ref(&own));
 
         // Nothing to do, and nothing done.
         succeed(&mut beside(&lab, &running, &["attach", &own]));
@@ -160,8 +160,8 @@ fn attached_and_detached_it_is_as_it_was() {
 
         succeed(&mut beside(&lab, &running, &["detach", &own]));
         let after = inspect(&lab, "web");
-        assert_eq!(files().trim(), wrote.trim());
-        assert_eq!(names(&lab), [own.clone()]);
+        assert_eq!(files().trim(), kept.trim());
+        assert_eq!(names(&lab), std::slice::from_ref(&own));
         let (was, is) = (short_id(&before), short_id(&after));
         pretty(&comparable(before, &was), &comparable(after, &is));
         running.stop().await;
@@ -182,7 +182,7 @@ fn pretty(was: &Value, is: &Value) {
     assert!(was == is, "{different:#?}");
 }
 
-/// The images that keep what the laboratory's containers wrote go with them.
+/// The images that keep what the laboratory's containers kept go with them.
 fn remove_kept(lab: &Lab) {
     for name in names(lab) {
         let image = lab.docker(&["inspect", "-f", "{{.Config.Image}}", &name]);
@@ -228,7 +228,7 @@ fn what_does_not_do_is_taken_back() {
         let after = inspect(&lab, "web");
         assert_eq!(after["Id"], before["Id"]);
         assert_eq!(after["HostConfig"], before["HostConfig"]);
-        assert_eq!(names(&lab), [own.clone()]);
+        assert_eq!(names(&lab), std::slice::from_ref(&own));
         // It will not start by itself either: that is its own doing.
         running.stop().await;
         remove_kept(&lab);
@@ -246,22 +246,22 @@ fn one_that_goes_when_it_ends_is_followed_by_its_like() {
             &["sh", "-c", write],
         );
         let own = lab.own("web");
-        let wrote = eventually("written", async || {
+        let kept = eventually("written", async || {
             let output = lab.try_docker(&["exec", &own, "cat", "/own"]);
             output.status.success().then_some(output.stdout)
         })
         .await;
-        let wrote = String::from_utf8(wrote).unwrap();
+        let kept = String::from_utf8(kept).unwrap();
         let running = lab.service().await;
         for command in ["attach", "detach"] {
             succeed(&mut beside(&lab, &running, &[command, &own]));
             assert_eq!(
                 lab.docker(&["exec", &own, "cat", "/own"]),
-                wrote.trim(),
+                kept.trim(),
                 "{command}"
             );
             assert_eq!(inspect(&lab, "web")["HostConfig"]["AutoRemove"], true);
-            assert_eq!(names(&lab), [own.clone()]);
+            assert_eq!(names(&lab), std::slice::from_ref(&own));
         }
         running.stop().await;
         remove_kept(&lab);

@@ -8,7 +8,7 @@ use crate::support::front::Fault;
 use crate::support::relay::relay;
 use crate::support::{Running, eventually, on_each_engine, succeed};
 
-/// The calls by which a container that wrote files is made anew.
+/// The calls by which a container that kept files is made anew.
 const STEPS: [&str; 9] = [
     "POST /containers/create",
     "/stop",
@@ -42,7 +42,7 @@ fn a_kill_at_any_step_loses_nothing() {
         ];
         lab.start("web", &options, &["sh", "-c", write]);
         let own = lab.own("web");
-        let wrote = eventually("written", async || {
+        let kept = eventually("written", async || {
             let output = lab.try_docker(&["exec", &own, "cat", "/own"]);
             output
                 .status
@@ -77,7 +77,7 @@ fn a_kill_at_any_step_loses_nothing() {
             front.mend(step);
             // Settles what was left, whichever end that is, and takes it from there.
             succeed(run(&["detach", "--all"]).stderr(Stdio::null()));
-            assert_eq!(names(&lab), [own.clone()], "after {step}");
+            assert_eq!(names(&lab), std::slice::from_ref(&own), "after {step}");
             let after = inspect(&lab, "web");
             assert_eq!(after["State"]["Running"], true, "after {step}");
             assert_eq!(
@@ -88,7 +88,7 @@ fn a_kill_at_any_step_loses_nothing() {
             assert!(!labels.contains("dockline.undo"), "after {step}");
             assert_eq!(
                 lab.docker(&["exec", &own, "cat", "/own"]),
-                wrote.trim(),
+                kept.trim(),
                 "after {step}"
             );
         }

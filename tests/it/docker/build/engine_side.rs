@@ -29,9 +29,9 @@ pub(super) async fn a_frontend_in_the_engine_is_asked_in_the_clients_place(lab: 
         assert_ne!(through.0, "0");
         assert_eq!(through.0, direct.0);
         // Engine 20 says once more that what it was returned is an error.
-        let words = through.1.strip_prefix("rpc error: code = Unknown desc = ");
-        let words = words.filter(|_| lab.engine.name == "20");
-        assert_eq!(words.unwrap_or(&through.1), direct.1);
+        let said = through.1.strip_prefix("rpc error: code = Unknown desc = ");
+        let said = said.filter(|_| lab.engine.name == "20");
+        assert_eq!(said.unwrap_or(&through.1), direct.1);
     }
 }
 
