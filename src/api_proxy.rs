@@ -46,6 +46,7 @@ use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
 use crate::core::trust::{Ca, Origin};
 use crate::core::tunnel_state::TunnelState;
+use crate::counts::Counts;
 use crate::docker::{self, Client, Endpoint};
 use crate::tasks::Tasks;
 
@@ -72,6 +73,8 @@ pub struct View {
     pub ca: Option<Ca>,
     /// To the link: how many builds are under way.
     pub builds: watch::Sender<usize>,
+    /// Where calls are counted.
+    pub counts: Arc<Counts>,
 }
 
 type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, docker::Error>> + Send>>;
@@ -122,6 +125,7 @@ struct Shared {
     tunnel: watch::Receiver<TunnelState>,
     leases: watch::Sender<Leases>,
     authorities: Authorities,
+    counts: Arc<Counts>,
     foreign_allowed: bool,
     intercept_loopback: bool,
     intercept_builds: bool,

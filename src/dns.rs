@@ -40,6 +40,7 @@ use self::handler::Handler;
 use crate::core::map::NetworkMap;
 use crate::core::route::OwnAddresses;
 use crate::core::tunnel_state::TunnelState;
+use crate::counts::Counts;
 
 /// How often a port is looked for that is free for both UDP and TCP. Even if every second one were taken for UDP,
 /// one in 65,536 starts would fail.
@@ -68,6 +69,8 @@ pub struct View {
     pub tunnel: watch::Receiver<TunnelState>,
     /// Where dockline listens: no DNS server of a container's.
     pub own: OwnAddresses,
+    /// Where answers are counted.
+    pub counts: Arc<Counts>,
     /// Whether containers on internal networks alone may get out all the same.
     pub internal_egress: bool,
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::caller::Caller;
 use crate::core::route::Destination;
+use crate::metered::Metered;
+use crate::traffic::Talk;
 
 /// Wishes that the gateway has yet to look at. It does so at once, unless it is full.
 const WISHES: usize = 64;
@@ -31,9 +32,11 @@ pub struct Wish {
 #[derive(Debug)]
 pub struct Opened {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Metered,
     /// What has been read from it already.
     pub early: Bytes,
+    /// Where requests on it are counted.
+    pub talk: Arc<Talk>,
     /// To be held for as long as the connection.
     pub lease: Lease,
 }

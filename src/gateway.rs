@@ -51,8 +51,10 @@ use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
 use crate::core::tunnel_state::TunnelState;
+use crate::counts::Counts;
 use crate::doorway::Wish;
 use crate::tasks::Tasks;
+use crate::traffic::Traffic;
 use accept::{accept, receive};
 use dial::{Dialler, Outside, Resolver};
 use exceptions::Exceptions;
@@ -65,6 +67,8 @@ pub struct View {
     pub map: watch::Receiver<Arc<NetworkMap>>,
     /// From the tunnel's driver.
     pub tunnel: watch::Receiver<TunnelState>,
+    /// Where is counted what goes into networks, and to the interceptor.
+    pub counts: Arc<Counts>,
 }
 
 impl View {
@@ -145,6 +149,11 @@ impl Gateway {
     /// The address that it is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who talks to whom by it.
+    pub fn traffic(&self) -> Traffic {
+        self.connections.traffic().clone()
     }
 
     /// A view of its open connections.

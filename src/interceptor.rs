@@ -46,6 +46,7 @@ use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::Destination;
 use crate::core::who::{Who, who};
+use crate::counts::Counts;
 use crate::doorway::Doorway;
 use crate::proxy::Password;
 use crate::proxy::accept::Place;
@@ -93,6 +94,8 @@ pub struct Config {
     pub map: watch::Receiver<Arc<NetworkMap>>,
     /// What is opened of what callers send, and what is not.
     pub interception: Interception,
+    /// Where requests are counted.
+    pub counts: Arc<Counts>,
     /// To whoever reads whom containers trust.
     pub roots: AskRoots,
     /// What clients on this host must know.
@@ -159,6 +162,7 @@ impl BuiltIn {
             interception: config.interception,
             password: config.password,
             recorder,
+            counts: config.counts,
             distrust: Distrust::default(),
             tasks: Tasks::default(),
             stop,
@@ -192,6 +196,7 @@ struct Shared {
     interception: Interception,
     password: Option<Password>,
     recorder: Recorder,
+    counts: Arc<Counts>,
     distrust: Distrust,
     tasks: Tasks,
     /// No more requests.

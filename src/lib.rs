@@ -53,7 +53,8 @@
 //! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
 //! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
 //!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, `local` (the sockets of this
-//!   machine), [`doorway`].
+//!   machine), [`doorway`]; and what all of them write and only [`control`] reads: [`counts`], [`traffic`] with
+//!   [`metered`].
 //! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in
 //!   `tasks`.
 //! - **Everything that waits on a peer has a deadline, and every queue has an end.**
@@ -82,11 +83,14 @@ pub mod check;
 
 pub mod service;
 
+pub mod counts;
 pub mod doorway;
 mod local;
+pub mod metered;
 mod proxy;
 mod relay;
 mod tasks;
+pub mod traffic;
 
 pub mod cli;
 pub mod config;

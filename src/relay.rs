@@ -14,7 +14,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::metered::Metered;
 
 /// The most that is read at a time, and so the most that a direction ever holds back. Beyond it a system call more costs
 /// next to nothing beside the copying.
@@ -33,7 +34,7 @@ thread_local! {
 /// A stream, with what was read from it before the relay began.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Metered,
     pub(crate) early: Bytes,
 }
 
@@ -57,8 +58,8 @@ pub(crate) async fn relay(client: End, target: End) -> io::Result<()> {
 }
 
 struct Pair {
-    client: TcpStream,
-    target: TcpStream,
+    client: Metered,
+    target: Metered,
     complete: bool,
 }
 

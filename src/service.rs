@@ -8,6 +8,7 @@ mod wires;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -139,6 +140,7 @@ impl Service {
             ca_sha256: ca_sha256.clone(),
             callers: whose(gateway.callers()),
             traffic: traffic(gateway.connections()),
+            talks: gateway.traffic(),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
         let link = wires.link(owner.clone(), config.internal_egress);
@@ -149,6 +151,7 @@ impl Service {
         };
         let (share, intercepting) = interception.share(
             &wires.map.1,
+            &wires.counts,
             wires.arrivals.1,
             ask_roots(client.clone()),
             password.clone(),
@@ -172,7 +175,14 @@ impl Service {
         };
         let tracker = Tracker::new(config.selector.clone());
         let (map_tx, engine_tx) = (wires.map.0, wires.engine.0);
-        let watcher = Watcher::new(client.clone(), tracker, config.pace, map_tx, engine_tx);
+        let watcher = Watcher::new(
+            client.clone(),
+            tracker,
+            config.pace,
+            map_tx,
+            engine_tx,
+            Arc::clone(&wires.counts),
+        );
         let driver = Driver {
             client,
             instance: config.selector.instance,

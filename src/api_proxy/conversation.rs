@@ -10,11 +10,12 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, trace};
 
 use super::calls::{self, Change, Forward};
-use super::exchange::{Outgoing, Side, Then, exchange, payload};
+use super::exchange::{Outgoing, Rule, Side, Then, exchange, payload};
 use super::framing::Framing;
 use super::head::{Next, RequestHead};
 use super::{Shared, build, reply};
 use crate::core::api::ApiCall;
+use crate::counts::Passage;
 use crate::docker::dial::{EngineStream, dial};
 use crate::relay::carry;
 
@@ -139,6 +140,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         match calls::decide(&self.shared, &call, &head, body).await {
             Ok(forward) => self.forward(&call, &head, wire, rest, forward).await,
             Err(refusal) => {
+                self.count(&call, Passage::Refused);
                 self.refuse(refusal.status, &head.method, &refusal.reason)
                     .await
             }
@@ -160,6 +162,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         let Some(engine) = &mut self.engine else {
             return Ok(Then::Close);
         };
+        let mut passage = match (&forward.change, &forward.rule) {
+            (Change::Nothing, Rule::AsItCame | Rule::Body(_)) => Passage::Untouched,
+            _ => Passage::Rewritten,
+        };
         let begin = match forward.change {
             Change::Nothing if wire.is_empty() => head.bytes.clone(),
             Change::Nothing => [&head.bytes[..], &wire].concat().into(),
@@ -173,11 +179,19 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             hijacks: matches!(call, ApiCall::Hijack | ApiCall::BuildKit),
         };
         self.builds = *call == ApiCall::BuildKit && self.shared.intercept_builds;
-        let then = exchange(&mut self.client, engine, request, &forward.rule).await;
+        let (then, changed) = exchange(&mut self.client, engine, request, &forward.rule).await;
+        if changed {
+            passage = Passage::Rewritten;
+        }
+        self.count(call, passage);
         if let Some(held) = forward.held {
             held.end(&self.shared);
         }
         Ok(then)
+    }
+
+    fn count(&self, call: &ApiCall, passage: Passage) {
+        self.shared.counts.api.called(call.as_str(), passage);
     }
 
     /// Makes sure that there is a connection to the engine; tells the client if there cannot be one.

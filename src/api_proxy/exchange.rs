@@ -80,13 +80,14 @@ pub(super) enum Then {
     Close,
 }
 
-/// Sends the request and passes the answer, each as fast as the other side takes it.
+/// Sends the request and passes the answer, each as fast as the other side takes it. Tells also whether the answer's body was
+/// changed.
 pub(super) async fn exchange<C, E>(
     client: &mut Side<C>,
     engine: &mut Side<E>,
     request: Outgoing,
     rule: &Rule,
-) -> Then
+) -> (Then, bool)
 where
     C: AsyncRead + AsyncWrite,
     E: AsyncRead + AsyncWrite,
@@ -112,18 +113,18 @@ where
             asked = &mut asking => match asked {
                 // The engine may have answered before it read all; what it said is worth passing on.
                 Asked::EngineStopped => answering.await,
-                Asked::ClientGone => Ok(Then::Close),
+                Asked::ClientGone => Ok((Then::Close, false)),
             },
         }
     };
-    let then = then.unwrap_or_else(|error| {
+    let (then, changed) = then.unwrap_or_else(|error| {
         debug!(%error, "an answer of the engine broke off");
-        Then::Close
+        (Then::Close, false)
     });
     match then {
         // What is left of the body would be taken for the next request.
-        Then::Next | Then::Stream if !whole.load(Ordering::Relaxed) => Then::Close,
-        then => then,
+        Then::Next | Then::Stream if !whole.load(Ordering::Relaxed) => (Then::Close, changed),
+        then => (then, changed),
     }
 }
 
@@ -166,7 +167,7 @@ async fn answer<C: AsyncWrite, E: AsyncRead>(
     method: &str,
     hijacks: bool,
     rule: &Rule,
-) -> Result<Then, Broke> {
+) -> Result<(Then, bool), Broke> {
     loop {
         let next = engine.next(|buffer| ResponseHead::take(buffer, method));
         let head = match next.await.map_err(Broke::From)? {
@@ -175,7 +176,7 @@ async fn answer<C: AsyncWrite, E: AsyncRead>(
                 engine
                     .pass(Bytes::new(), client, &mut Framing::UntilEnd)
                     .await?;
-                return Ok(Then::Close);
+                return Ok((Then::Close, false));
             }
             None => return Err(Broke::From(io::ErrorKind::UnexpectedEof.into())),
         };
@@ -183,11 +184,11 @@ async fn answer<C: AsyncWrite, E: AsyncRead>(
             100 | 102..=199 => send(client, &head.bytes).await?,
             101 => {
                 send(client, &head.bytes).await?;
-                return Ok(Then::Stream);
+                return Ok((Then::Stream, false));
             }
             200 if hijacks && head.body == Framing::UntilEnd => {
                 send(client, &head.bytes).await?;
-                return Ok(Then::Stream);
+                return Ok((Then::Stream, false));
             }
             _ => return conclude(engine, client, head, rule).await,
         }
@@ -200,7 +201,8 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
     client: &mut WriteHalf<C>,
     mut head: ResponseHead,
     rule: &Rule,
-) -> Result<Then, Broke> {
+) -> Result<(Then, bool), Broke> {
+    let mut rewritten = false;
     let then = if head.persists {
         Then::Next
     } else {
@@ -218,6 +220,7 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
                 None
             };
             if let Some(changed) = &changed {
+                rewritten = true;
                 begin = head.with_length(changed.len());
             }
             here = changed.unwrap_or(wire);
@@ -227,7 +230,7 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
     engine
         .pass(begin.chain(&here[..]), client, &mut head.body)
         .await?;
-    Ok(then)
+    Ok((then, rewritten))
 }
 
 /// Changes a body: a long one apart, so that no other connection has to wait for it.

@@ -105,6 +105,7 @@ impl ApiProxy {
             tunnel: view.tunnel,
             leases: view.leases,
             authorities: view.authorities,
+            counts: view.counts,
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
             intercept_builds: config.intercept_builds,

@@ -43,6 +43,40 @@ async fn a_ping_says_whose_proxy_it_is() {
 }
 
 #[tokio::test]
+async fn calls_are_counted_by_what_became_of_them() {
+    let rig = Rig::start();
+    let mut client = rig.client().await;
+    let pong = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDockline-Instance: default\r\n\r\nOK";
+    let empty = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
+    let mut engine = None;
+    for (target, said, heard) in [
+        ("/info", OK, OK),
+        ("/_ping", OK, pong),
+        // Nothing in it is to be changed.
+        ("/containers/json", empty, empty),
+        // Whoever is answered the next has been counted.
+        ("/info", OK, OK),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\n\r\n");
+        client.send(&request).await;
+        if engine.is_none() {
+            engine = Some(rig.engine().await);
+        }
+        let engine = engine.as_mut().unwrap();
+        engine.reads(&request).await;
+        engine.send(said).await;
+        client.reads(heard).await;
+    }
+    let of = |wanted: &str| {
+        let mut counted = rig.counts.api.list();
+        counted.find(|(op, _)| *op == wanted).unwrap().1
+    };
+    assert_eq!(of("ping"), [0, 1, 0]);
+    assert_eq!(of("container_list"), [1, 0, 0]);
+    assert!(of("other")[0] >= 1);
+}
+
+#[tokio::test]
 async fn what_comes_before_an_answer_passes_as_it_comes() {
     let rig = Rig::start();
     let mut client = rig.client().await;

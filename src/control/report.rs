@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod shape;
+mod talks;
 #[cfg(test)]
 mod tests;
 pub mod traffic;
@@ -124,6 +125,10 @@ pub struct Sources {
     pub traffic: traffic::Traffic,
     /// To the DNS forwarder.
     pub forward: Forward,
+    /// From all shells.
+    pub counts: Arc<crate::counts::Counts>,
+    /// From the gateway: who talks to whom.
+    pub talks: crate::traffic::Traffic,
 }
 
 impl Sources {

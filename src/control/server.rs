@@ -5,6 +5,8 @@
 
 mod handlers;
 mod listen;
+mod live;
+mod page;
 mod pages;
 mod world;
 
@@ -59,7 +61,7 @@ async fn unknown_path() -> Failure {
     problem(
         StatusCode::NOT_FOUND,
         "there is nothing at this path",
-        "see /v1/status, /v1/resolve, /v1/route, /v1/who, /v1/events, /proxy.pac; on the socket /v1/pause, /v1/resume, /v1/connections",
+        "see /v1/status, /v1/resolve, /v1/route, /v1/who, /v1/events, /v1/traffic, /metrics, /proxy.pac; on the socket /v1/pause, /v1/resume, /v1/connections",
     )
 }
 
@@ -76,7 +78,7 @@ fn unknown_query(why: &QueryRejection) -> Failure {
     problem(
         StatusCode::BAD_REQUEST,
         why.body_text(),
-        "/v1/resolve takes name, from and type; /v1/route takes host, port and from",
+        "/v1/resolve takes name, from and type; /v1/route takes host, port and from; /v1/events takes live",
     )
 }
 
@@ -104,12 +106,17 @@ impl Control {
             stop: stop.clone(),
         };
         let public = Router::new()
+            .route("/", get(page::html))
+            .route("/app.js", get(page::script))
+            .route("/app.css", get(page::style))
             .route("/v1/status", get(handlers::status))
             .route("/v1/resolve", get(handlers::resolve))
             .route("/v1/route", get(handlers::route))
-            .route("/v1/events", get(handlers::events))
+            .route("/v1/events", get(live::events))
+            .route("/v1/traffic", get(live::traffic))
             .route("/v1/who", get(pages::who))
             .route("/proxy.pac", get(pages::pac))
+            .route("/metrics", get(handlers::metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(handlers::readyz))
             .fallback(unknown_path);

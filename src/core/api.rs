@@ -39,6 +39,25 @@ pub enum ApiCall {
 }
 
 impl ApiCall {
+    /// The word for it in metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::PreviewContainer => "container_preview",
+            Self::StopContainer(_) => "container_stop",
+            Self::CreateContainer => "container_create",
+            Self::StartContainer(_) => "container_start",
+            Self::ListContainers => "container_list",
+            Self::InspectContainer(_) => "container_inspect",
+            Self::InspectNetwork(_) => "network_inspect",
+            Self::RemoveNetwork(_) => "network_remove",
+            Self::PruneNetworks => "network_prune",
+            Self::BuildKit => "buildkit",
+            Self::Hijack => "hijack",
+            Self::Other => "other",
+        }
+    }
+
     /// The call that a request's method and target make.
     pub fn of(method: &str, target: &str) -> Self {
         let Some(path) = path(target) else {

@@ -43,7 +43,7 @@ pub const HOST_NAMES: [&str; 3] = [
 ];
 
 /// From where a name is seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// From nowhere in particular.
     #[default]

@@ -25,7 +25,7 @@ use super::map::NetworkMap;
 use super::resolve::{self, ADDRESSES, Lookup, Scope};
 
 /// A host as a client names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
     /// An address.
     Address(IpAddr),
@@ -48,7 +48,7 @@ impl From<&str> for Host {
 }
 
 /// Where a client wants to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     /// To which machine.
     pub host: Host,

@@ -1,6 +1,7 @@
 //! From a question to its reply: here, or from the world's resolvers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hickory_server::proto::op::{OpCode, Query, ResponseCode};
 use hickory_server::proto::rr::{DNSClass, Name, RecordType};
@@ -47,6 +48,15 @@ impl Handler {
             internal_egress: self.view.internal_egress,
         };
         ask_map(&map, query, here).map(|answer| Reply::from_map(&answer, query.name()))
+    }
+
+    /// Counts an answer to a question that came at `since`; without a request it was none that could be read.
+    pub(super) fn count(&self, request: Option<&Request>, code: ResponseCode, since: Instant) {
+        let queries = request.map(|request| request.queries.queries());
+        let query = queries.and_then(<[_]>::first);
+        let qtype = query.map(|query| query.query_type().into());
+        let counts = &self.view.counts.dns;
+        counts.answered(qtype, code.into(), since.elapsed());
     }
 
     /// The reply of the world's resolvers.

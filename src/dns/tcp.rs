@@ -3,13 +3,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 use hickory_server::net;
 use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_server::net::xfer::{BufDnsStreamHandle, DnsStreamHandle, Protocol};
-use hickory_server::proto::op::{MessageType, SerialMessage};
+use hickory_server::proto::op::{MessageType, ResponseCode, SerialMessage};
 use hickory_server::server::{Request, TimeoutStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -123,17 +123,20 @@ async fn answer(
     handler: Handler,
     mut answers: BufDnsStreamHandle,
 ) {
+    let since = Instant::now();
     let (bytes, _) = question.into_parts();
     let id = bytes.first_chunk().map(|id| u16::from_be_bytes(*id));
     let Ok(request) = Request::from_bytes(bytes, peer, Protocol::Tcp) else {
         if let Some(bytes) = id.and_then(reply::malformed) {
             // Fails if the connection is gone, and nobody waits.
             let _ = answers.send(SerialMessage::new(bytes, peer));
+            handler.count(None, ResponseCode::FormErr, since);
         }
         return;
     };
     if request.metadata.message_type == MessageType::Query {
         let reply = handler.reply(&request).await;
+        handler.count(Some(&request), reply.code, since);
         if let Some(bytes) = reply.encode(&request) {
             let _ = answers.send(SerialMessage::new(bytes, peer));
         }

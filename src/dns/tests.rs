@@ -59,6 +59,7 @@ impl Service {
             map,
             tunnel,
             own,
+            counts: Arc::default(),
             internal_egress: false,
         };
         running.spawn(dns.run(view, forwarder, stop.clone()));

@@ -5,9 +5,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hickory_server::net::xfer::Protocol;
-use hickory_server::proto::op::MessageType;
+use hickory_server::proto::op::{MessageType, ResponseCode};
 use hickory_server::server::Request;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -35,14 +36,16 @@ pub(super) async fn serve(socket: UdpSocket, handler: &Handler) -> io::Error {
                 continue;
             }
         };
+        let since = Instant::now();
         if length < HEADER || !can_be_answered(peer) {
             continue;
         }
-        let Some(request) = read(&socket, &buffer[..length], peer).await else {
+        let Some(request) = read(&socket, &buffer[..length], peer, handler).await else {
             continue;
         };
         let outward = match handler.known(&request) {
             Ok(reply) => {
+                handler.count(Some(&request), reply.code, since);
                 answer(&socket, &request, reply).await;
                 continue;
             }
@@ -52,16 +55,24 @@ pub(super) async fn serve(socket: UdpSocket, handler: &Handler) -> io::Error {
         let (socket, handler) = (Arc::clone(&socket), handler.clone());
         forwarding.spawn(async move {
             let reply = handler.forwarded(*outward).await;
+            handler.count(Some(&request), reply.code, since);
             answer(&socket, &request, reply).await;
         });
     }
 }
 
 /// The question of a datagram. What cannot be read is answered here; answers are nobody's question.
-async fn read(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr) -> Option<Request> {
+async fn read(
+    socket: &UdpSocket,
+    bytes: &[u8],
+    peer: SocketAddr,
+    handler: &Handler,
+) -> Option<Request> {
+    let since = Instant::now();
     let Ok(request) = Request::from_bytes(bytes.to_vec(), peer, Protocol::Udp) else {
         let id = u16::from_be_bytes([bytes[0], bytes[1]]);
         send(socket, &reply::malformed(id)?, peer).await;
+        handler.count(None, ResponseCode::FormErr, since);
         return None;
     };
     let is_question = request.metadata.message_type == MessageType::Query;

@@ -35,6 +35,7 @@ use crate::core::engine_state::EngineInfo;
 use crate::core::id::{ContainerId, NetworkId};
 use crate::core::inventory::{Container, Listing, Network};
 use crate::core::tracker::Event;
+use crate::counts::Counts;
 
 /// bollard's own deadline for an answer to begin. Longer than any of ours, which say what took too long.
 pub(super) const TRANSPORT_DEADLINE: Duration = Duration::from_secs(120);
@@ -159,10 +160,11 @@ impl Client {
         Ok(found.and_then(convert::inspected_network))
     }
 
-    /// The events since that `engine` was asked, then live ones, until it ends the stream.
+    /// The events since that `engine` was asked, then live ones, until it ends the stream. Each is counted.
     pub fn events(
         &self,
         engine: &EngineInfo,
+        counts: &Arc<Counts>,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
         let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
         let mut types: Vec<_> = words(&TYPES);
@@ -180,13 +182,20 @@ impl Client {
             until: None,
             filters: Some(filters.into_iter().collect()),
         };
-        let endpoint = self.shown.clone();
+        let (endpoint, counts) = (self.shown.clone(), Arc::clone(counts));
         let stream = self
             .docker()?
             .events(Some(options))
             .filter_map(move |message| {
                 let event = match message {
-                    Ok(message) => convert::event(message).map(Ok),
+                    Ok(message) => {
+                        let kind = message.typ.as_ref().map(AsRef::as_ref);
+                        let action = message.action.as_deref();
+                        counts
+                            .events
+                            .came(kind.unwrap_or_default(), action.unwrap_or_default());
+                        convert::event(message).map(Ok)
+                    }
                     Err(error) => Some(Err(Error::from_bollard(error, &endpoint))),
                 };
                 std::future::ready(event)

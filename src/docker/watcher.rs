@@ -21,6 +21,7 @@ use super::{Client, Error};
 use crate::core::engine_state::EngineState;
 use crate::core::map::NetworkMap;
 use crate::core::tracker::{Event, Fetch, Tracker};
+use crate::counts::Counts;
 
 /// Events taken at once before fetches have their turn.
 const MAX_BURST: usize = 256;
@@ -37,6 +38,7 @@ pub struct Watcher {
     pace: Pace,
     map: watch::Sender<Arc<NetworkMap>>,
     engine: watch::Sender<EngineState>,
+    counts: Arc<Counts>,
     /// Whether there was a map at all.
     published: bool,
     /// What the engine gave answers to that were not understood, on this connection.
@@ -44,13 +46,14 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher that publishes to these channels.
+    /// A watcher that publishes to these channels, and counts what the engine tells.
     pub fn new(
         client: Client,
         tracker: Tracker,
         pace: Pace,
         map: watch::Sender<Arc<NetworkMap>>,
         engine: watch::Sender<EngineState>,
+        counts: Arc<Counts>,
     ) -> Self {
         Self {
             client,
@@ -58,6 +61,7 @@ impl Watcher {
             pace,
             map,
             engine,
+            counts,
             published: false,
             puzzles: BTreeSet::new(),
         }
@@ -104,7 +108,7 @@ impl Watcher {
     /// One connection: from its first call to the end of its event stream.
     async fn follow(&mut self) -> Result<(), Error> {
         let info = self.client.negotiate().await?;
-        let mut events = Box::pin(self.client.events(&info)?);
+        let mut events = Box::pin(self.client.events(&info, &self.counts)?);
         self.tracker.subscribed();
         self.puzzles.clear();
         self.engine.send_modify(|state| state.info = Some(info));
@@ -218,6 +222,7 @@ impl Watcher {
             let next = self.map.borrow().next(self.tracker.inventory(), &changes);
             if let Some(next) = next {
                 self.map.send_replace(Arc::new(next));
+                self.counts.map_published();
             }
         }
         self.engine.send_if_modified(|state| {

@@ -13,6 +13,7 @@ use super::callers::Called;
 use super::dial::Call;
 use crate::core::resolve::Scope;
 use crate::core::route::Destination;
+use crate::traffic::{Conversation, Talk, Traffic};
 
 /// How many that could not be had are remembered: for somebody who looks at once.
 const REMEMBERED: usize = 64;
@@ -57,9 +58,15 @@ struct Table {
     open: DashMap<u64, Connection>,
     /// The oldest first.
     missed: Mutex<VecDeque<Missed>>,
+    traffic: Traffic,
 }
 
 impl Connections {
+    /// Who talks to whom by them.
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.0.traffic
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.0.open.len()
@@ -106,6 +113,7 @@ impl Connections {
 
     /// Enters a connection that has just been opened for `call`.
     pub(super) fn enter(&self, call: &Call, via: &'static str) -> Entry {
+        let talk = self.0.traffic.between(&call.scope, &call.destination, via);
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let connection = Connection {
             client: call.client,
@@ -118,6 +126,7 @@ impl Connections {
         Entry {
             table: Arc::clone(&self.0),
             id,
+            conversation: talk.opened(),
             called: None,
         }
     }
@@ -128,11 +137,17 @@ impl Connections {
 pub(super) struct Entry {
     table: Arc<Table>,
     id: u64,
+    conversation: Conversation,
     /// Where it is one to the interceptor.
     called: Option<Called>,
 }
 
 impl Entry {
+    /// Where what passes is counted.
+    pub(super) fn talk(&self) -> &Arc<Talk> {
+        self.conversation.talk()
+    }
+
     /// Keeps `called` for as long as itself.
     pub(super) fn with(mut self, called: Called) -> Self {
         self.called = Some(called);

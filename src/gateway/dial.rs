@@ -37,6 +37,7 @@ use crate::core::resolve::Scope;
 use crate::core::route::{
     Destination, OwnAddresses, Route, Target, ThisHost, narrow, route, route_address,
 };
+use crate::metered::{Meter, Metered};
 use crate::proxy::socket;
 use crate::relay::End;
 
@@ -140,6 +141,12 @@ impl Dialler {
             self.connections.miss(&call, error.kind.status().as_u16(), &error.reason);
         })?;
         let entry = self.connections.enter(&call, way.via());
+        let counts = &self.view.counts;
+        let meter = Meter {
+            talk: Arc::clone(entry.talk()),
+            tunnel: matches!(way, Way::Tunnel(_)).then(|| Arc::clone(counts)),
+        };
+        let stream = Metered::new(stream, meter);
         let end = End { stream, early };
         Ok(Dialled { end, way, entry })
     }

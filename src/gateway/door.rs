@@ -47,6 +47,7 @@ async fn open(call: Call, shared: Arc<Shared>) -> Result<Opened, Refused> {
         status: error.kind.status().as_u16(),
         reason: error.reason,
     })?;
+    let talk = Arc::clone(entry.talk());
     let lease = Lease::new(move || {
         let _in_the_table = &entry;
         shared.dialler.permits(&call, &way)
@@ -54,6 +55,7 @@ async fn open(call: Call, shared: Arc<Shared>) -> Result<Opened, Refused> {
     Ok(Opened {
         stream: end.stream,
         early: end.early,
+        talk,
         lease,
     })
 }

@@ -27,6 +27,7 @@ use super::dial::{Call, Dialled};
 use crate::core::caller::Caller;
 use crate::core::resolve::Scope;
 use crate::core::route::Destination;
+use crate::metered::Metered;
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
 use crate::proxy::provisional::{Interjector, Line};
@@ -159,6 +160,7 @@ impl Conversation {
         }
         let dialled = self.shared.dialler.dial(call).await;
         let Dialled { end, entry, .. } = dialled.map_err(failed)?;
+        entry.talk().requested();
         self.kept().handover = Some(Handover {
             client: hyper::upgrade::on(&mut request),
             far: Far::Open(end),
@@ -185,9 +187,12 @@ impl Handover {
     async fn run(self) {
         let far = match self.far {
             Far::Open(end) => Some(end),
-            Far::Upgrading(upgrade) => handed_over(upgrade, |stream| stream).await,
+            Far::Upgrading(upgrade) => handed_over(upgrade, |stream: Metered| stream).await,
         };
-        let client = handed_over(self.client, Line::into_inner).await;
+        let client = handed_over(self.client, |line: Line<TcpStream>| {
+            line.into_inner().into()
+        })
+        .await;
         let (Some(client), Some(target)) = (client, far) else {
             return;
         };
@@ -198,7 +203,7 @@ impl Handover {
 }
 
 /// The bare connection, which both sides of HTTP give up as soon as the switch has been sent or received.
-async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> TcpStream) -> Option<End>
+async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> Metered) -> Option<End>
 where
     TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {

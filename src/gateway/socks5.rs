@@ -48,7 +48,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     drop(shared);
     let early = Bytes::copy_from_slice(client.buffer());
     let client = End {
-        stream: client.into_inner(),
+        stream: client.into_inner().into(),
         early,
     };
     let Dialled { end, entry, .. } = dialled;

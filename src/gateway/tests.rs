@@ -3,6 +3,7 @@
 mod bounds;
 mod callers;
 mod connect;
+mod counts;
 mod door;
 mod forward;
 mod join;

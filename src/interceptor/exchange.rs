@@ -67,6 +67,7 @@ impl Conversation {
         let version = request.version();
         let recorder = &self.client.shared.recorder;
         let plain_http = target.tls.is_none();
+        self.client.shared.counts.intercepted.one();
         let open = match self.client.exception(&target.destination, plain_http) {
             Some(_) if plain_http => recorder.silent(),
             _ => recorder.begin(Begin {

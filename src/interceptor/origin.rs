@@ -1,5 +1,6 @@
 //! A connection to an origin, in HTTP/1.1 or HTTP/2, kept from one request to the next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::core::route::Destination;
 use crate::doorway::{Lease, Opened};
 use crate::proxy::conversation::BUFFER;
 use crate::proxy::refusal::Refusal;
+use crate::traffic::Talk;
 
 /// What HTTP/2 is called in TLS (RFC 9113, section 3.2).
 pub(super) const H2: &[u8] = b"h2";
@@ -56,6 +58,8 @@ impl Target {
 pub(super) struct Origin {
     target: Target,
     sender: Sender,
+    /// Where requests are counted.
+    talk: Arc<Talk>,
     lease: Lease,
 }
 
@@ -75,11 +79,12 @@ impl Origin {
         let Opened {
             stream,
             early,
+            talk,
             lease,
         } = opened;
         let stream = Prefixed { early, stream };
         let Some(Tls { name, protocol }) = tls else {
-            return Self::start(client, target.clone(), stream, lease).await;
+            return Self::start(client, target.clone(), stream, (talk, lease)).await;
         };
         let protocols = protocol.iter().map(|p| p.to_vec()).collect();
         let names = (destination, name.as_str());
@@ -90,7 +95,7 @@ impl Origin {
             let reason = "it has changed its mind about HTTP/2";
             return Err(refusal::broken(destination, reason));
         }
-        Self::start(client, target.clone(), stream, lease).await
+        Self::start(client, target.clone(), stream, (talk, lease)).await
     }
 
     /// Speaks HTTP on an open connection, which a task of its own drives until nobody wants it any more.
@@ -98,7 +103,7 @@ impl Origin {
         client: &Client,
         target: Target,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        lease: Lease,
+        (talk, lease): (Arc<Talk>, Lease),
     ) -> Result<Self, Refusal> {
         let broken = |error: hyper::Error| refusal::broken(&target.destination, error);
         let io = TokioIo::new(stream);
@@ -131,6 +136,7 @@ impl Origin {
         Ok(Self {
             target,
             sender,
+            talk,
             lease,
         })
     }
@@ -142,6 +148,7 @@ impl Origin {
             Sender::Http2(sender) => Some(Self {
                 target: self.target.clone(),
                 sender: Sender::Http2(sender.clone()),
+                talk: Arc::clone(&self.talk),
                 lease: self.lease.clone(),
             }),
         }
@@ -167,6 +174,7 @@ impl Origin {
         &mut self,
         request: Request<Sent>,
     ) -> Result<Answer, TrySendError<Request<Sent>>> {
+        self.talk.requested();
         match &mut self.sender {
             Sender::Http1(sender) => sender.try_send_request(request).await,
             Sender::Http2(sender) => sender.try_send_request(request).await,

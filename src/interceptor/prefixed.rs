@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::metered::Metered;
 
 /// Gives what was read before it gives what follows.
 #[derive(Debug)]
 pub(super) struct Prefixed {
     pub(super) early: Bytes,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Metered,
 }
 
 impl AsyncRead for Prefixed {

@@ -120,13 +120,17 @@ impl Tunnel {
         let Opened {
             stream: far,
             early: spoken,
+            talk: _,
             lease,
         } = self.opened;
         if let Some(remark) = remark {
             self.client
                 .connected(&self.destination, hyper::StatusCode::OK, remark);
         }
-        let near = End { stream, early };
+        let near = End {
+            stream: stream.into(),
+            early,
+        };
         let far = End {
             stream: far,
             early: spoken,
@@ -152,6 +156,7 @@ impl Tunnel {
         let Opened {
             stream: far,
             early,
+            talk,
             lease,
         } = opened;
         let far = Prefixed { early, stream: far };
@@ -166,7 +171,7 @@ impl Tunnel {
         };
         let near = Prefixed {
             early: hello.read,
-            stream,
+            stream: stream.into(),
         };
         let protocols = spoken.clone().into_iter().collect();
         let Some(near) = accept(&client, &name, protocols, near).await else {
@@ -180,7 +185,7 @@ impl Tunnel {
             }),
         };
         let reached = match reached {
-            Ok(far) => Origin::start(&client, target.clone(), far, lease).await,
+            Ok(far) => Origin::start(&client, target.clone(), far, (talk, lease)).await,
             Err(refusal) => Err(refusal),
         };
         converse(near, client, target, reached).await;

@@ -14,6 +14,7 @@ use crate::control::report::InterceptorSource;
 use crate::core::hand_on;
 use crate::core::map::NetworkMap;
 use crate::core::route::OwnAddresses;
+use crate::counts::Counts;
 use crate::doorway::{Doorway, Wish, doorway};
 use crate::gateway::{Interceptor, Password};
 use crate::interceptor::{self, AskRoots, Authority, BuiltIn, Har};
@@ -114,6 +115,7 @@ impl Bound {
     pub(super) fn share(
         self,
         map: &Map,
+        counts: &Arc<Counts>,
         arrivals: mpsc::Receiver<Arrival>,
         roots: AskRoots,
         password: Option<Password>,
@@ -131,7 +133,7 @@ impl Bound {
                 };
                 (
                     share,
-                    Some(own.running(map, door, arrivals, roots, password, exceptions)),
+                    Some(own.running((map, counts), door, arrivals, roots, password, exceptions)),
                 )
             }
             Self::None | Self::External(_) => {
@@ -166,7 +168,7 @@ pub(super) struct Running {
 impl Own {
     fn running(
         self,
-        map: &Map,
+        (map, counts): (&Map, &Arc<Counts>),
         door: Doorway,
         arrivals: mpsc::Receiver<Arrival>,
         roots: AskRoots,
@@ -177,6 +179,7 @@ impl Own {
             authority: self.authority,
             door,
             map: map.clone(),
+            counts: Arc::clone(counts),
             interception,
             roots,
             password,

@@ -19,6 +19,7 @@ use crate::core::resolve::ADDRESSES;
 use crate::core::route::{OwnAddresses, Resolvers};
 use crate::core::trust::Ca;
 use crate::core::tunnel_state::TunnelState;
+use crate::counts::Counts;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
 use crate::gateway;
@@ -48,6 +49,8 @@ pub(super) struct Wires {
     pub(super) builds: Watched<usize>,
     /// From the link to the gateway: callers that it has yet to look at.
     pub(super) arrivals: (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>),
+    /// From everybody to control.
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Wires {
@@ -61,6 +64,7 @@ impl Wires {
             intercepting: watch::channel(true),
             builds: watch::channel(0),
             arrivals: mpsc::channel(ARRIVALS),
+            counts: Arc::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Wires {
         gateway::View {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
+            counts: Arc::clone(&self.counts),
         }
     }
 
@@ -76,6 +81,7 @@ impl Wires {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
             own,
+            counts: Arc::clone(&self.counts),
             internal_egress,
         }
     }
@@ -92,7 +98,7 @@ impl Wires {
         }
     }
 
-    /// Without an interceptor and what belongs to it.
+    /// Without an interceptor and what belongs to it, and without what the gateway knows.
     pub(super) fn sources(
         &self,
         config: &Config,
@@ -117,6 +123,8 @@ impl Wires {
             traffic: traffic(gateway::Connections::default()),
             forward: forward(forwarder.clone()),
             addresses: addresses.clone(),
+            counts: Arc::clone(&self.counts),
+            talks: crate::traffic::Traffic::default(),
         }
     }
 
@@ -136,6 +144,7 @@ impl Wires {
             authorities: authorities(trust),
             ca,
             builds: self.builds.0.clone(),
+            counts: Arc::clone(&self.counts),
         }
     }
 }

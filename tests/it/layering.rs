@@ -127,7 +127,7 @@ fn each_library_has_its_room() {
     check(&["rcgen", "x509_parser"], |s| {
         matches!(s.room(), "interceptor" | "check")
     });
-    check(&["axum"], |s| s.room() == "control");
+    check(&["axum", "prometheus_client"], |s| s.room() == "control");
     check(&["fast_socks5"], |s| s.room() == "gateway");
 }
 

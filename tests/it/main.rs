@@ -10,4 +10,6 @@ mod docker;
 mod faults;
 mod hostile;
 mod layering;
+mod metrics;
+mod page;
 mod support;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api_proxy::{ApiProxy, Authorities, Config, Error, View};
 use crate::core::membership::Leases;
 use crate::core::tunnel_state::TunnelState;
+use crate::counts::Counts;
 use crate::docker::{Client, Endpoint};
 
 /// Whatever takes longer has failed.
@@ -24,6 +25,7 @@ pub(super) struct Rig {
     folder: TempDir,
     engine: Option<UnixListener>,
     tcp: SocketAddr,
+    pub(super) counts: Arc<Counts>,
     _proxy: JoinSet<Result<(), Error>>,
 }
 
@@ -37,6 +39,7 @@ impl Rig {
         let proxy = ApiProxy::bind(socket, Some(any_port)).unwrap();
         let tcp = proxy.tcp_addr().unwrap().unwrap();
         let endpoint = Endpoint::Unix(engine);
+        let counts = Arc::<Counts>::default();
         let view = View {
             map: watch::channel(Arc::default()).1,
             tunnel: watch::channel(TunnelState::default()).1,
@@ -45,6 +48,7 @@ impl Rig {
             authorities: Authorities::new(|_| Box::pin(async { Ok(None) })),
             ca: None,
             builds: watch::channel(0).0,
+            counts: Arc::clone(&counts),
         };
         let config = Config {
             instance: "default".parse().unwrap(),
@@ -59,6 +63,7 @@ impl Rig {
             folder,
             engine: Some(listener),
             tcp,
+            counts,
             _proxy: tasks,
         }
     }

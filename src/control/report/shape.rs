@@ -147,6 +147,41 @@ pub struct Intercepting {
     pub intercepting: bool,
 }
 
+/// `GET /v1/traffic`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests that the interceptor got.
+    pub requests: u64,
+    /// Who talks to whom, those who spoke last first.
+    pub talks: Vec<Talk>,
+}
+
+/// One of `talks` of [`Traffic`]: a caller and where it calls, by one way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract")]
+pub struct Talk {
+    pub from: String,
+    /// The container that calls, if it is one.
+    pub from_id: Option<String>,
+    pub to: String,
+    /// The container that is there now, if there is one.
+    pub to_name: Option<String>,
+    pub to_id: Option<String>,
+    /// `tunnel`, `host`, `direct` or `interceptor`.
+    pub via: String,
+    /// Connections that are open.
+    pub open: usize,
+    pub connections: u64,
+    /// As far as they can be told apart.
+    pub requests: u64,
+    /// Bytes from the caller.
+    pub sent: u64,
+    /// Bytes to the caller.
+    pub received: u64,
+    /// Since the last connection or request.
+    pub idle_seconds: f64,
+}
+
 /// `GET /v1/who`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the contract")]

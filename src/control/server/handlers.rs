@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use futures_util::Stream;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Failure, Served, problem, unknown_query, world};
+use crate::control::metrics;
 use crate::control::report::{self, Sources, shape};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::{self, ADDRESSES, RecordType, Scope};
@@ -36,6 +35,18 @@ fn intercept(sources: &Sources, intercepting: bool) -> Json<shape::Intercepting>
         tracing::info!(intercepting, "told by the control API");
     }
     Json(shape::Intercepting { intercepting })
+}
+
+/// For Prometheus and the like.
+pub(super) async fn metrics(State(served): State<Served>) -> Result<Response, Failure> {
+    let text = metrics::text(&served.sources).map_err(|_| {
+        problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics could not be written",
+            "ask again, and report it if that does not help",
+        )
+    })?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
 pub(super) async fn readyz(State(served): State<Served>) -> Response {
@@ -184,40 +195,4 @@ fn scope(map: &NetworkMap, from: Option<&str>) -> Result<Scope, Failure> {
             hint,
         )
     })
-}
-
-/// One line for each map: what it holds, and which one it is.
-#[derive(Debug, Serialize)]
-struct MapChanged {
-    generation: u64,
-    containers: usize,
-    networks: usize,
-    joined: usize,
-}
-
-pub(super) async fn events(
-    State(served): State<Served>,
-) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
-    let mut map = served.sources.map.clone();
-    map.mark_changed();
-    let stream = futures_util::stream::unfold((map, served.stop), |(mut map, stop)| async move {
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            changed = map.changed() => changed.ok()?,
-        }
-        let event = Event::default()
-            .event("map")
-            .json_data(describe(&map.borrow_and_update()));
-        Some((event, (map, stop)))
-    });
-    Sse::new(stream).keep_alive(KeepAlive::default())
-}
-
-fn describe(map: &NetworkMap) -> MapChanged {
-    MapChanged {
-        generation: map.generation(),
-        containers: map.watched_containers().count(),
-        networks: map.watched_networks().count(),
-        joined: map.joined().count(),
-    }
 }

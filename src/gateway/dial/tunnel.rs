@@ -12,6 +12,7 @@ use crate::core::id::NetworkId;
 use crate::core::map::NetworkMap;
 use crate::core::route::Target;
 use crate::core::tunnel_state::{SocksAccess, Stage, TunnelState};
+use crate::counts::Outcome;
 use crate::gateway::View;
 use crate::gateway::deadlines::Deadlines;
 use crate::gateway::error::{Error, Kind};
@@ -23,6 +24,31 @@ const USER: &str = "dockline";
 /// Connects to the first of `targets` that answers. One on a network that the tunnel has yet to join is waited for only
 /// while there is no other.
 pub(in crate::gateway) async fn connect(
+    view: &View,
+    targets: &[Target],
+    deadlines: &Deadlines,
+) -> Result<(TcpStream, Target), Error> {
+    let connected = try_all(view, targets, deadlines).await;
+    let outcome = connected.as_ref().map_or_else(outcome, |_| Outcome::Ok);
+    view.counts.tunnel.wanted(outcome);
+    connected
+}
+
+fn outcome(error: &Error) -> Outcome {
+    match error.kind {
+        Kind::Refused => Outcome::Refused,
+        Kind::TimedOut => Outcome::TimedOut,
+        Kind::TunnelDown => Outcome::TunnelDown,
+        Kind::NotFound
+        | Kind::Forbidden
+        | Kind::Loop
+        | Kind::NetworkUnreachable
+        | Kind::HostUnreachable
+        | Kind::Broken => Outcome::Unreachable,
+    }
+}
+
+async fn try_all(
     view: &View,
     targets: &[Target],
     deadlines: &Deadlines,

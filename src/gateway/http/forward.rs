@@ -67,10 +67,14 @@ impl Conversation {
         request: Request<Sent>,
     ) -> Result<(Response<Incoming>, Origin), Error> {
         let (origin, request) = match self.reuse(call, request).await? {
-            Reused::Answered(answer, origin) => return Ok((answer, origin)),
+            Reused::Answered(answer, origin) => {
+                origin.requested(call, &self.shared);
+                return Ok((answer, origin));
+            }
             Reused::Not(request) => (Origin::open(call.clone(), &self.shared).await?, request),
         };
         let mut origin = origin;
+        origin.requested(call, &self.shared);
         match origin.send(request).await {
             Ok(answer) => Ok((answer, origin)),
             Err(error) => Err(broke(&error.into_error())),

@@ -120,6 +120,8 @@ impl Conversation {
         request: Request<Sent>,
     ) -> Result<(Response<Incoming>, Origin), Error> {
         let mut interceptor = onward.interceptor;
+        self.shared.dialler.view.counts.intercepted.one();
+        interceptor.requested(call, &self.shared);
         let copy = repeatable(&request);
         let mut error = match interceptor.send(request).await {
             Ok(answer) => return Ok((answer, interceptor)),

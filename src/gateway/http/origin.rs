@@ -17,7 +17,9 @@ use crate::gateway::Shared;
 use crate::gateway::connections::Entry;
 use crate::gateway::dial::{Call, Dialled, Way};
 use crate::gateway::error::{Error, Kind};
+use crate::metered::{Meter, Metered};
 use crate::proxy::conversation::BUFFER;
+use crate::traffic::Pair;
 
 /// For the last exchange to be over, once its answer has been read to the end: it is, unless the origin never read the
 /// request.
@@ -60,15 +62,15 @@ impl Origin {
         let called = called.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
         let connections = &shared.dialler.connections;
         let entry = connections.enter(call, "interceptor");
+        let meter = Meter {
+            talk: Arc::clone(entry.talk()),
+            tunnel: None,
+        };
+        let stream = Metered::new(stream, meter);
         Self::start(stream, To::Interceptor, entry.with(called), shared).await
     }
 
-    async fn start(
-        stream: TcpStream,
-        to: To,
-        entry: Entry,
-        shared: &Shared,
-    ) -> Result<Self, Error> {
+    async fn start(stream: Metered, to: To, entry: Entry, shared: &Shared) -> Result<Self, Error> {
         let handshake = http1::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(BUFFER)
@@ -104,6 +106,19 @@ impl Origin {
 
     async fn settles(&mut self) -> bool {
         matches!(timeout(SETTLING, self.sender.ready()).await, Ok(Ok(())))
+    }
+
+    /// Counts a request that `call` is about to make on it, which may be another than the one that it was opened for.
+    pub(super) fn requested(&self, call: &Call, shared: &Shared) {
+        let talk = self.entry.talk();
+        let Pair { from, to, via } = &talk.pair;
+        if *from == call.scope && *to == call.destination {
+            return talk.requested();
+        }
+        let traffic = shared.dialler.connections.traffic();
+        traffic
+            .between(&call.scope, &call.destination, via)
+            .requested();
     }
 
     /// Sends a request. One that was not sent comes back.

@@ -18,6 +18,7 @@ use crate::core::caller::Caller;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::tunnel_state::{Secret, SocksAccess, Stage, TunnelState};
+use crate::counts::Counts;
 use crate::doorway::{Doorway, doorway};
 use crate::gateway::{Config, Connections, Gateway, View};
 
@@ -39,6 +40,7 @@ pub(super) struct Rig {
     pub(super) map: watch::Sender<Arc<NetworkMap>>,
     pub(super) tunnel: watch::Sender<TunnelState>,
     pub(super) connections: Connections,
+    pub(super) counts: Arc<Counts>,
     pub(super) stop: CancellationToken,
     callers: mpsc::Sender<(TcpStream, Caller)>,
     pub(super) door: Doorway,
@@ -75,13 +77,19 @@ impl Rig {
         let mut gateway = JoinSet::new();
         let (callers, arrivals) = mpsc::channel(1);
         let (door, wishes) = doorway();
-        let view = View { map, tunnel };
+        let counts = Arc::<Counts>::default();
+        let view = View {
+            map,
+            tunnel,
+            counts: Arc::clone(&counts),
+        };
         gateway.spawn(bound.run(view, config, arrivals, wishes, stop.clone()));
         Self {
             address,
             map: map_tx,
             tunnel: tunnel_tx,
             connections,
+            counts,
             stop,
             callers,
             door,

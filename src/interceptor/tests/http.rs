@@ -1,5 +1,7 @@
 //! HTTP without TLS, and what is no HTTP at all.
 
+use std::collections::BTreeMap;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -58,6 +60,12 @@ async fn requests_of_one_connection_are_seen_and_stay_as_they_are() {
         (web, "db:81".to_owned()),
     ];
     assert_eq!(asked, expected);
+    assert_eq!(rig.counts.intercepted.get(), 3);
+    let talks = rig.traffic.list().into_iter();
+    let requests = talks.map(|talk| (talk.pair.to.to_string(), talk.requests.get()));
+    let requests: BTreeMap<_, _> = requests.collect();
+    let expected = [("api:80".to_owned(), 2), ("db:81".to_owned(), 1)];
+    assert_eq!(requests, expected.into());
     drop(caller);
     let entries = rig.ends().await;
     assert_eq!(entries.len(), 3);

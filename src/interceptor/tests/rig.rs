@@ -31,9 +31,11 @@ use crate::core::host_pattern::HostPattern;
 use crate::core::resolve::Scope;
 use crate::core::sample;
 use crate::core::trust::{Certificates, Roots};
+use crate::counts::Counts;
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
 use crate::interceptor::trust::{AskRoots, Trust};
 use crate::interceptor::{Authority, BuiltIn, Config, Har, Lines};
+use crate::traffic::Traffic;
 
 /// Whatever takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -59,6 +61,9 @@ pub(super) struct Rig {
     callers: mpsc::Sender<(TcpStream, Caller)>,
     own_ca: Bytes,
     har: PathBuf,
+    pub(super) counts: Arc<Counts>,
+    /// As the gateway would keep it.
+    pub(super) traffic: Traffic,
     running: JoinSet<std::io::Result<()>>,
     _gateway: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -125,8 +130,14 @@ impl Rig {
         let address = built_in.local_addr();
         let (door, wishes) = doorway();
         let (places, asked) = (Places::default(), Arc::default());
+        let traffic = Traffic::default();
         let mut gateway = JoinSet::new();
-        gateway.spawn(attend(wishes, Arc::clone(&places), Arc::clone(&asked)));
+        gateway.spawn(attend(
+            wishes,
+            Arc::clone(&places),
+            Arc::clone(&asked),
+            traffic.clone(),
+        ));
         let map = sample::map(
             "
             net shop 10.1.0.0/24
@@ -136,9 +147,11 @@ impl Rig {
             run mute watched shop=10.1.0.4 label=dockline.ca=abc
         ",
         );
+        let counts = Arc::<Counts>::default();
         let config = Config {
             authority,
             door,
+            counts: Arc::clone(&counts),
             map: watch::channel(Arc::new(map)).1,
             interception: Interception {
                 ca: Some("abc".to_owned()),
@@ -164,6 +177,8 @@ impl Rig {
             callers,
             own_ca,
             har,
+            counts,
+            traffic,
             running,
             _gateway: gateway,
             _folder: folder,
@@ -282,15 +297,18 @@ async fn attend(
     mut wishes: mpsc::Receiver<Wish>,
     places: Places,
     asked: Arc<Mutex<Vec<(Scope, String)>>>,
+    traffic: Traffic,
 ) {
     while let Some(wish) = wishes.recv().await {
         let destination = wish.destination.to_string();
         let place = places.lock().unwrap().get(&destination).copied();
+        let talk = traffic.between(&wish.caller.scope, &wish.destination, "tunnel");
         asked.lock().unwrap().push((wish.caller.scope, destination));
         let opened = match place {
             Some(address) => Ok(Opened {
-                stream: TcpStream::connect(address).await.unwrap(),
+                stream: TcpStream::connect(address).await.unwrap().into(),
                 early: Bytes::new(),
+                talk,
                 lease: Lease::new(|| true),
             }),
             None => Err(Refused {

@@ -59,6 +59,9 @@ async fn no_page_of_the_web_can_read_it() {
             "/v1/route?host=a",
             "/healthz",
             "/proxy.pac",
+            "/metrics",
+            "/",
+            "/v1/traffic",
         ] {
             let answered = asked(&serve, path, &headers).await;
             // Who may ask what the engine says hears that it has not said anything yet.

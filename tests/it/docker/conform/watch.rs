@@ -43,7 +43,7 @@ impl Watch {
             settle: Duration::ZERO,
             ..Pace::default()
         };
-        let watcher = Watcher::new(client, tracker, pace, map_tx, engine_tx);
+        let watcher = Watcher::new(client, tracker, pace, map_tx, engine_tx, Arc::default());
         let mut task = JoinSet::new();
         task.spawn(watcher.run(CancellationToken::new()));
         Self {
