@@ -42,6 +42,7 @@ pub use listen::{ApiProxy, Error};
 
 use crate::core::id::Instance;
 use crate::core::inject::Authority;
+use crate::core::label::Labels;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
 use crate::core::trust::{Ca, Origin};
@@ -77,20 +78,25 @@ pub struct View {
     pub counts: Arc<Counts>,
 }
 
+type Prepare = dyn Fn(Origin, &Labels) -> Prepared + Send + Sync;
 type Prepared = Pin<Box<dyn Future<Output = Result<Option<Authority>, docker::Error>> + Send>>;
 
-/// Sees to it that the engine has the files for containers of an image, and says where. Nothing if there is nobody to trust.
+/// Sees to it that the engine has the files for containers of an image with these labels, and says where. Nothing if there is nobody to trust.
 #[derive(Clone)]
-pub struct Authorities(Arc<dyn Fn(Origin) -> Prepared + Send + Sync>);
+pub struct Authorities(Arc<Prepare>);
 
 impl Authorities {
     /// Lets `prepare` do it.
-    pub fn new(prepare: impl Fn(Origin) -> Prepared + Send + Sync + 'static) -> Self {
+    pub fn new(prepare: impl Fn(Origin, &Labels) -> Prepared + Send + Sync + 'static) -> Self {
         Self(Arc::new(prepare))
     }
 
-    async fn prepare(&self, origin: Origin) -> Result<Option<Authority>, docker::Error> {
-        (self.0)(origin).await
+    async fn prepare(
+        &self,
+        origin: Origin,
+        labels: &Labels,
+    ) -> Result<Option<Authority>, docker::Error> {
+        (self.0)(origin, labels).await
     }
 }
 

@@ -243,7 +243,7 @@ pub fn main() -> ExitCode {
             Command::Resolve(flags) => resolve::run(&global, &flags).await,
             Command::Route(flags) => route::run(&global, &flags).await,
             Command::Env(flags) => env::run(&global, &flags).await,
-            Command::Run(flags) => return run::run(&global, *flags).await,
+            Command::Run(flags) => return Box::pin(run::run(&global, *flags)).await,
             Command::Context(flags) => context::run(&global, &flags).await,
             Command::Pause => pause::pause(&global).await,
             Command::Resume => pause::resume(&global).await,

@@ -1,10 +1,12 @@
 //! Settings after all checks: plain data that the rest can rely on.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use crate::core::hand_on::Shares;
 use crate::core::host_pattern::HostPattern;
 use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
@@ -52,6 +54,8 @@ pub struct Config {
     pub intercept_builds: bool,
     /// Who gets what containers send by the tunnel's entry.
     pub interception: Interception,
+    /// Who gets it of those who have one of their own: by the label that names it, or by compose project.
+    pub named: BTreeMap<String, Named>,
     /// Hosts that it never hears of.
     pub pass_through: Vec<HostPattern>,
     /// Whether containers on internal networks alone may get out by the entry.
@@ -62,6 +66,27 @@ pub struct Config {
     pub tunnel_image: Option<String>,
     /// The instance's folder, for its sockets and its lock.
     pub runtime_dir: PathBuf,
+}
+
+impl Config {
+    /// Who gets what of whom, with the certificates that were given for it.
+    pub fn interceptions(&self) -> Shares<(&Interception, Option<&Bytes>)> {
+        let named = self.named.iter();
+        let named = named.map(|(name, own)| (name.clone(), (&own.interception, own.ca.as_ref())));
+        Shares {
+            rest: (&self.interception, self.ca.as_ref()),
+            named: named.collect(),
+        }
+    }
+}
+
+/// An interceptor of some.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Who it is.
+    pub interception: Interception,
+    /// Its certificates, as with [`Config::ca`].
+    pub ca: Option<Bytes>,
 }
 
 /// Who gets what containers send by the tunnel's entry.

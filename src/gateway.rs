@@ -33,6 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,7 @@ pub use interceptor::{Interceptor, InterceptorError};
 pub use crate::proxy::Password;
 
 use crate::core::caller::Caller;
-use crate::core::hand_on::Interception;
+use crate::core::hand_on::{Interception, Shares};
 use crate::core::map::NetworkMap;
 use crate::core::resolve::Scope;
 use crate::core::route::{OwnAddresses, Target};
@@ -91,7 +92,7 @@ pub struct Config {
     /// To the DNS servers that containers were given.
     pub ask_servers: AskServers,
     /// Who gets what the entry's callers send, before it comes here.
-    pub interceptor: Option<Interceptor>,
+    pub interceptors: Shares<Option<Interceptor>>,
     /// What of that it gets.
     pub interception: Interception,
     /// Whether containers on internal networks may get out.
@@ -110,7 +111,7 @@ impl Default for Config {
             upstream: Upstream::default(),
             own: OwnAddresses::new(),
             ask_servers: AskServers::default(),
-            interceptor: None,
+            interceptors: Shares::default(),
             interception: Interception::default(),
             internal_egress: false,
             // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
@@ -178,12 +179,12 @@ impl Gateway {
     ) {
         let mut own = config.own;
         own.insert(self.address);
-        let interceptor = config.interceptor.as_ref();
-        let interceptor = interceptor.and_then(Interceptor::socket_addr);
+        let interceptors = config.interceptors.iter().flatten();
+        let interceptors: Vec<_> = interceptors.filter_map(Interceptor::socket_addr).collect();
         let shared = Arc::new(Shared {
             dialler: Dialler {
                 view,
-                no_proxies: own.iter().copied().chain(interceptor).collect(),
+                no_proxies: own.iter().copied().chain(interceptors).collect(),
                 own,
                 upstream: config.upstream,
                 resolver: Resolver::default(),
@@ -193,7 +194,7 @@ impl Gateway {
                 internal_egress: config.internal_egress,
                 outside: Outside::default(),
             },
-            interceptor: config.interceptor,
+            interceptors: config.interceptors,
             exceptions: Exceptions::new(config.interception),
             password: config.password,
             hints: Hints::of(self.callers),
@@ -203,14 +204,9 @@ impl Gateway {
         });
         // Whoever drops this future leaves no task behind either.
         let _guard = shared.tasks.guard();
-        let look_out = async {
-            if let Some(interceptor) = &shared.interceptor {
-                shared
-                    .stop
-                    .run_until_cancelled(interceptor.look_out())
-                    .await;
-            }
-        };
+        let looked_out_for = shared.interceptors.iter().flatten();
+        let look_out =
+            join_all(looked_out_for.map(|one| shared.stop.run_until_cancelled(one.look_out())));
         tokio::join!(
             accept(self.listener, &shared, config.capacity),
             receive(arrivals, &shared, config.capacity),
@@ -225,7 +221,7 @@ impl Gateway {
 #[derive(Debug)]
 struct Shared {
     dialler: Dialler,
-    interceptor: Option<Interceptor>,
+    interceptors: Shares<Option<Interceptor>>,
     exceptions: Exceptions,
     password: Option<Password>,
     hints: Hints,
@@ -236,6 +232,12 @@ struct Shared {
 }
 
 impl Shared {
+    /// Who gets what is sent in `scope`.
+    fn interceptor(&self, scope: &Scope) -> Option<&Interceptor> {
+        let map = self.dialler.map();
+        self.interceptors.of_scope(&map, scope).as_ref()
+    }
+
     fn scope(&self, hint: Option<&str>) -> Scope {
         self.hints.scope(&self.dialler.map(), hint)
     }

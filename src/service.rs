@@ -1,5 +1,6 @@
 //! The wiring: binds everything, starts everything, watches everything, and stops it in order.
 
+mod arrivals;
 mod interception;
 mod leftovers;
 mod supervise;
@@ -11,16 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use crate::api_proxy::{self, ApiProxy};
 use crate::config::Config;
 use crate::control::{Addresses, Control, Sources};
 use crate::core::hand_on::Interception;
 use crate::core::tracker::Tracker;
-use crate::core::trust::Ca;
 use crate::dns::{Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::docker::{Client, dial};
@@ -121,9 +119,8 @@ impl Service {
             lock,
         } = self;
         let wires = Wires::new();
-        let (ca, ca_file) = interception.ca(&config);
-        let ca = in_use(ca, interception.is_external());
-        let ca_sha256 = ca.as_ref().map(|ca| ca.sha256().to_owned());
+        let (cas, ca_file) = interception.cas();
+        let ca_hashes = cas.map(|ca| ca.as_ref().map(|ca| ca.sha256().to_owned()));
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
         let forwarder = Forwarder::new(
@@ -132,12 +129,12 @@ impl Service {
             through_tunnel(view.clone()),
         );
         let dns_view = wires.dns(addresses.own(), config.internal_egress);
-        let api_view = wires.api(&config.selector.instance, ca, client.clone());
+        let api_view = wires.api(&config.selector.instance, &cas, client.clone());
         let api_config = api_config(&config);
         let sources = Sources {
-            interceptor: interception.report(),
+            interceptors: interception.report(),
             ca: ca_file,
-            ca_sha256: ca_sha256.clone(),
+            cas: ca_hashes.clone(),
             callers: whose(gateway.callers()),
             traffic: traffic(gateway.connections()),
             talks: gateway.traffic(),
@@ -146,7 +143,7 @@ impl Service {
         let link = wires.link(owner.clone(), config.internal_egress);
         let password = config.gateway_password;
         let exceptions = Interception {
-            ca: ca_sha256,
+            ca: ca_hashes,
             pass_through: config.pass_through,
         };
         let (share, intercepting) = interception.share(
@@ -162,7 +159,7 @@ impl Service {
             upstream: config.upstream,
             own: addresses.own(),
             ask_servers: ask_servers(forwarder.clone()),
-            interceptor: share.interceptor,
+            interceptors: share.interceptors,
             interception: exceptions,
             internal_egress: config.internal_egress,
             ..gateway::Config::default()
@@ -215,16 +212,6 @@ fn api_config(config: &Config) -> api_proxy::Config {
         intercept_loopback: config.intercept_loopback,
         intercept_builds: config.intercept_builds,
     }
-}
-
-/// The authority that containers are to trust.
-fn in_use(pem: Option<Bytes>, intercepts: bool) -> Option<Ca> {
-    if pem.is_none() && intercepts {
-        warn!(
-            "without --ca containers are not told to trust the interceptor: HTTPS of those that do not will fail"
-        );
-    }
-    pem.map(Ca::new)
 }
 
 /// Who this is, for people who look for the owner of a tunnel.

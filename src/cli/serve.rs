@@ -24,7 +24,6 @@ use crate::service::Service;
 use crate::signal;
 use crate::tunnel::Leftover;
 use flags::{Foreign, LogFormat};
-use interception::{certificates, interception};
 
 /// Ports of the default instance; promised in the documentation.
 pub(super) const DNS_PORT: u16 = 5390;
@@ -45,12 +44,19 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     let config = config(global, flags, Stdout::Ours)?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
-    let interception = config.interception.clone();
+    let asked = config.interceptions();
+    let asked = asked.map(|(interception, _)| Interception::clone(interception));
     let service = Service::bind(config).await?;
-    let interceptor = describe(&interception, service.addresses().interceptor).await;
+    let built_in = service.addresses().interceptor;
+    let mut found = vec![("engine", engine)];
+    found.push(("interceptor", describe(&asked.rest, built_in).await));
+    for (name, interception) in &asked.named {
+        let interceptor = describe(interception, built_in).await;
+        found.push(("", format!("{name}: {interceptor}")));
+    }
     output::note(&banner(
         &global.instance,
-        &[("engine", engine), ("interceptor", interceptor)],
+        &found,
         &watching,
         service.addresses(),
     ));
@@ -101,7 +107,7 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
     refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
     let address = listen_on(None, instance, INTERCEPTOR_PORT);
-    let interception = interception(&flags, address, stdout)?;
+    let asked = interception::asked(&flags, address, stdout)?;
     Ok(Config {
         endpoint: global.endpoint()?,
         pace: Pace::default(),
@@ -113,14 +119,13 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
         upstream: upstream(flags.upstream_proxy.as_deref())?,
         api_socket: flags.api_socket,
         api_tcp: flags.api_tcp,
-        ca: flags.ca.as_deref().map(certificates).transpose()?,
-        ca_file: flags
-            .ca
-            .map(|path| std::path::absolute(&path).unwrap_or(path)),
+        ca: asked.ca,
+        ca_file: asked.ca_file,
         foreign_allowed: flags.foreign == Foreign::Allow,
         intercept_loopback: flags.intercept_loopback,
         intercept_builds: !flags.no_build_interception,
-        interception,
+        interception: asked.rest,
+        named: asked.named,
         pass_through: flags.pass_through,
         internal_egress: flags.internal_egress,
         tunnel_image: flags.tunnel_image,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Global, output};
 use crate::control::client;
-use crate::control::report::shape::{AmbiguousName, Status, Tunnel};
+use crate::control::report::shape::{AmbiguousName, ContainerReport, Interceptor, Status, Tunnel};
 
 /// How often a service that is not ready yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -82,8 +82,15 @@ fn describe(status: &Status) -> String {
         ("dns", status.dns.clone()),
         ("http", status.http.clone()),
         ("intercept", interceptor(status)),
-        ("tunnel", tunnel(&status.tunnel)),
     ];
+    let named = status.interceptors.iter();
+    rows.extend(named.map(|n| {
+        (
+            "",
+            format!("{}: {}", n.name, whereabouts(n.interceptor.as_ref())),
+        )
+    }));
+    rows.push(("tunnel", tunnel(&status.tunnel)));
     rows.extend(
         status
             .tunnel
@@ -107,9 +114,18 @@ fn describe(status: &Status) -> String {
 
 /// Whose HTTPS is not intercepted.
 fn distrust(status: &Status) -> Option<String> {
-    status.interceptor.as_ref()?;
-    status.ca_sha256.as_ref()?;
-    let not_current = status.containers.iter().filter(|c| !c.ca_current);
+    let is_known = |container: &&ContainerReport| match &container.interceptor {
+        None => status.interceptor.is_some() && status.ca_sha256.is_some(),
+        Some(own) => {
+            let mut named = status.interceptors.iter();
+            named.any(|n| n.name == *own && n.interceptor.is_some() && n.ca_sha256.is_some())
+        }
+    };
+    let not_current = status
+        .containers
+        .iter()
+        .filter(|c| !c.ca_current)
+        .filter(is_known);
     let names: Vec<_> = not_current.map(|c| c.name.as_str()).collect();
     if names.is_empty() {
         return None;
@@ -133,18 +149,22 @@ fn ambiguous(found: &AmbiguousName) -> String {
 /// What becomes of what containers send.
 fn interceptor(status: &Status) -> String {
     let link = &status.tunnel.link;
-    let to = match &status.interceptor {
+    let to = whereabouts(status.interceptor.as_ref());
+    match (&link.owner, status.intercepting) {
+        (Some(owner), _) => format!("{to} · another dockline owns the tunnel ({owner})"),
+        (None, false) => format!("{to} · paused"),
+        (None, true) => format!("{to} · link {}", link.state),
+    }
+}
+
+fn whereabouts(interceptor: Option<&Interceptor>) -> String {
+    match interceptor {
         None => "no interceptor: what containers send by the entry goes on as it came".to_owned(),
         Some(interceptor) if interceptor.kind == "builtin" => {
             format!("built in · {}", interceptor.address)
         }
         Some(interceptor) if interceptor.reachable => interceptor.address.clone(),
         Some(interceptor) => format!("{} does not answer", interceptor.address),
-    };
-    match (&link.owner, status.intercepting) {
-        (Some(owner), _) => format!("{to} · another dockline owns the tunnel ({owner})"),
-        (None, false) => format!("{to} · paused"),
-        (None, true) => format!("{to} · link {}", link.state),
     }
 }
 
@@ -206,7 +226,6 @@ fn containers(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::report::shape::Interceptor;
 
     #[test]
     fn ambiguous_names_are_marked_and_explained() {

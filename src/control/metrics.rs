@@ -176,7 +176,7 @@ fn ways(page: &mut Page<'_>, sources: &Sources) -> fmt::Result {
         "Where the link to the tunnel stands: 1 for the state that it is in",
         LINK_STATES.map(|word| ([("state", word)], i64::from(word == link))),
     )?;
-    let reachable = sources.interceptor.as_ref();
+    let reachable = sources.interceptors.rest.as_ref();
     let reachable = reachable.and_then(|interceptor| *interceptor.reachable.borrow());
     if let Some(answers) = reachable {
         page.gauge(

@@ -1,6 +1,7 @@
 //! Snapshots into the JSON that is promised to users.
 
 mod answers;
+mod interceptors;
 pub mod shape;
 mod talks;
 #[cfg(test)]
@@ -16,13 +17,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub(super) use self::answers::{resolution, route};
+pub use self::interceptors::InterceptorSource;
 use self::shape::{
-    AmbiguousName, ContainerReport, EndpointReport, Engine, Interceptor, KeptOff, Link, MapReport,
-    Status, Tunnel, TunnelNetwork,
+    AmbiguousName, ContainerReport, EndpointReport, Engine, KeptOff, Link, MapReport, Status,
+    Tunnel, TunnelNetwork,
 };
 pub(super) use self::traffic::connections;
 use crate::core::engine_state::EngineState;
-use crate::core::hand_on::trusts;
+use crate::core::hand_on::{Shares, trusts};
 use crate::core::id::Instance;
 use crate::core::inventory::{Container, Known};
 use crate::core::label;
@@ -75,17 +77,6 @@ pub enum Beyond {
 pub type Forward =
     Arc<dyn Fn(Beyond, Resolvers) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
-/// An interceptor, for those who report it.
-#[derive(Clone, Debug)]
-pub struct InterceptorSource {
-    /// `builtin` or `external`.
-    pub kind: &'static str,
-    /// Where it listens.
-    pub address: String,
-    /// Whether it answers; nothing before the first attempt.
-    pub reachable: watch::Receiver<Option<bool>>,
-}
-
 /// Whose connection the interceptor has from an address.
 pub type Callers =
     Arc<dyn Fn(SocketAddr) -> Pin<Box<dyn Future<Output = Option<Scope>> + Send>> + Send + Sync>;
@@ -112,11 +103,11 @@ pub struct Sources {
     /// Whether containers on internal networks may get out.
     pub internal_egress: bool,
     /// Who intercepts.
-    pub interceptor: Option<InterceptorSource>,
+    pub interceptors: Shares<Option<InterceptorSource>>,
     /// The file with the authority that containers are to trust.
     pub ca: Option<PathBuf>,
-    /// The SHA-256 of that authority, if it is known.
-    pub ca_sha256: Option<String>,
+    /// The SHA-256 of that authority, where it is known, and of those of others.
+    pub cas: Shares<Option<String>>,
     /// Whether the gateway wants a password.
     pub protected: bool,
     /// From the gateway: whose connection the interceptor has from that address.
@@ -152,10 +143,11 @@ impl Sources {
             gateway: self.addresses.gateway.to_string(),
             http: self.addresses.http.to_string(),
             control: local::url(&self.addresses.control),
-            interceptor: self.interceptor(),
+            interceptor: self.interceptors.rest.as_ref().map(interceptors::report),
+            interceptors: interceptors::named(&self.interceptors, &self.cas),
             gateway_protected: self.protected,
             ca: self.ca.as_ref().map(|path| path.display().to_string()),
-            ca_sha256: self.ca_sha256.clone(),
+            ca_sha256: self.cas.rest.clone(),
             intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),
             containers: by_name(
@@ -178,30 +170,22 @@ impl Sources {
         }
     }
 
-    fn interceptor(&self) -> Option<Interceptor> {
-        let source = self.interceptor.as_ref()?;
-        Some(Interceptor {
-            kind: source.kind.to_owned(),
-            address: source.address.clone(),
-            reachable: source.reachable.borrow().unwrap_or_default(),
-        })
-    }
-
     fn container(&self, map: &NetworkMap, known: &Known) -> ContainerReport {
         let container = &known.container;
         // Who shares another's network namespace is where that one is.
         let owner = map
             .network_owner(&container.id)
             .map_or(container, |k| &k.container);
+        let (share, ca) = self.cas.named_by(&container.labels);
         ContainerReport {
             id: container.id.to_string(),
             name: container.name.clone(),
             running: container.state.is_up(),
             injected: container.labels.contains_key(label::UNDO),
-            ca_current: self
-                .ca_sha256
+            ca_current: ca
                 .as_deref()
                 .is_some_and(|ca| trusts(&container.labels, ca)),
+            interceptor: share.map(str::to_owned),
             networks: endpoints(map, owner),
         }
     }

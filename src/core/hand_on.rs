@@ -5,10 +5,12 @@
 //! and in TLS, stays.
 
 mod exceptions;
+mod shares;
 
 use std::net::SocketAddr;
 
 pub use exceptions::{Exception, Interception, exception, trusts};
+pub use shares::Shares;
 
 use super::map::NetworkMap;
 use super::resolve::Scope;

@@ -12,6 +12,8 @@ pub const ROLE: &str = "dockline.role";
 pub const ENABLE: &str = "dockline.enable";
 /// The user's own: hosts, separated by commas, that are not intercepted.
 pub const NO_PROXY: &str = "dockline.no-proxy";
+/// The user's own: the name of the interceptor that gets what a container sends.
+pub const INTERCEPTOR: &str = "dockline.interceptor";
 /// On injected containers: what injection replaced.
 pub const UNDO: &str = "dockline.undo";
 /// On injected containers: the SHA-256 of the authority that they trust.

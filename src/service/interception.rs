@@ -1,101 +1,127 @@
-//! Who intercepts: the built-in interceptor, another program, or nobody.
+//! Who intercepts whom: the built-in interceptor, other programs, or nobody.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::arrivals::{Map, Split, Who};
 use crate::config::{self, Config, Interception};
 use crate::control::report::InterceptorSource;
-use crate::core::hand_on;
-use crate::core::map::NetworkMap;
+use crate::core::hand_on::{self, Shares};
 use crate::core::route::OwnAddresses;
+use crate::core::trust::Ca;
 use crate::counts::Counts;
 use crate::doorway::{Doorway, Wish, doorway};
 use crate::gateway::{Interceptor, Password};
 use crate::interceptor::{self, AskRoots, Authority, BuiltIn, Har};
 use crate::link::Arrival;
 
-type Map = watch::Receiver<Arc<NetworkMap>>;
+/// Callers that were told apart and have yet to be looked at. As the link has it.
+const ARRIVALS: usize = 64;
 
-/// Who it is, bound where it has to be.
+/// Who they are, bound where they have to be.
 #[derive(Debug)]
-pub(super) enum Bound {
-    None,
-    BuiltIn(Box<Own>),
-    External(Interceptor),
+pub(super) struct Bound {
+    who: Shares<Who>,
+    cas: Shares<Option<Ca>>,
+    ca_file: Option<PathBuf>,
+    own: Option<Box<Own>>,
 }
 
 /// The built-in one.
 #[derive(Debug)]
-pub(super) struct Own {
+struct Own {
     config: config::BuiltIn,
     authority: Authority,
     listener: BuiltIn,
     har: Option<Har>,
 }
 
+impl Own {
+    async fn bind(config: &config::BuiltIn) -> anyhow::Result<Self> {
+        let listener = BuiltIn::bind(config.address).await;
+        let har = config.har.as_deref().map(Har::create).transpose();
+        Ok(Self {
+            config: config.clone(),
+            har: har.context("use --har")?,
+            authority: Authority::open(&config.authority)?,
+            listener: listener.with_context(|| format!("listen on {}", config.address))?,
+        })
+    }
+}
+
 impl Bound {
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Self> {
-        Ok(match &config.interception {
-            Interception::None => Self::None,
-            Interception::External(interceptor) => Self::External(interceptor.clone()),
-            Interception::BuiltIn(config) => {
-                let listener = BuiltIn::bind(config.address).await;
-                let har = config.har.as_deref().map(Har::create).transpose();
-                Self::BuiltIn(Box::new(Own {
-                    config: config.clone(),
-                    har: har.context("use --har")?,
-                    authority: Authority::open(&config.authority)?,
-                    listener: listener.with_context(|| format!("listen on {}", config.address))?,
-                }))
+        let asked = config.interceptions();
+        let built_in = asked
+            .iter()
+            .find_map(|(interception, _)| match *interception {
+                Interception::BuiltIn(built_in) => Some(built_in),
+                Interception::None | Interception::External(_) => None,
+            });
+        let own = match built_in {
+            Some(built_in) => Some(Box::new(Own::bind(built_in).await?)),
+            None => None,
+        };
+        let authority = own.as_ref().map(|own| own.authority.pem());
+        let cas = asked.map(|(interception, given)| {
+            let pem = match *interception {
+                Interception::BuiltIn(_) => authority.clone(),
+                Interception::None | Interception::External(_) => given.cloned(),
+            };
+            pem.map(Ca::new)
+        });
+        let ca_file = match (&config.interception, &own) {
+            (Interception::BuiltIn(_), Some(own)) => Some(own.authority.path().to_owned()),
+            _ => config.ca_file.clone(),
+        };
+        for (interception, given) in asked.iter() {
+            if let (Interception::External(interceptor), None) = (*interception, given) {
+                warn!(
+                    interceptor = %interceptor.address(),
+                    "without --ca containers are not told to trust the interceptor: HTTPS of those that do not will fail"
+                );
             }
+        }
+        Ok(Self {
+            who: asked.map(|(interception, _)| Who::of(interception)),
+            cas,
+            ca_file,
+            own,
         })
     }
 
-    /// Where it listens, if that is dockline's own.
+    /// Where dockline's own listens, if it is there.
     pub(super) fn own_address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::BuiltIn(own) => Some(own.listener.local_addr()),
-            Self::None | Self::External(_) => None,
-        }
+        self.own.as_ref().map(|own| own.listener.local_addr())
     }
 
-    /// Adds what must not be dialled to `own`; fails if the interceptor is dockline itself.
+    /// Adds what must not be dialled to `own`; fails if an interceptor is dockline itself.
     pub(super) fn refuse_loops(&self, own: &mut OwnAddresses) -> anyhow::Result<()> {
-        if let Self::External(interceptor) = self {
+        for interceptor in self.who.iter().filter_map(Who::external) {
             let checked = interceptor.refuse_loops(own);
             checked.context("use --interceptor")?;
-            own.extend(interceptor.socket_addr());
         }
+        let others = self.who.iter().filter_map(Who::external);
+        own.extend(others.filter_map(Interceptor::socket_addr));
         Ok(())
     }
 
-    /// Whether it is another program.
-    pub(super) fn is_external(&self) -> bool {
-        matches!(self, Self::External(_))
-    }
-
-    /// The authority that containers are to trust, and its file.
-    pub(super) fn ca(&self, config: &Config) -> (Option<Bytes>, Option<PathBuf>) {
-        match self {
-            Self::BuiltIn(own) => {
-                let Own { authority, .. } = &**own;
-                (Some(authority.pem()), Some(authority.path().to_owned()))
-            }
-            Self::None | Self::External(_) => (config.ca.clone(), config.ca_file.clone()),
-        }
+    /// The authorities that containers are to trust, and the file of the rest's.
+    pub(super) fn cas(&self) -> (Shares<Option<Ca>>, Option<PathBuf>) {
+        (self.cas.clone(), self.ca_file.clone())
     }
 
     /// For those who report it.
-    pub(super) fn report(&self) -> Option<InterceptorSource> {
-        match self {
-            Self::None => None,
-            Self::External(interceptor) => {
+    pub(super) fn report(&self) -> Shares<Option<InterceptorSource>> {
+        self.who.map(|who| match who {
+            Who::Nobody => None,
+            Who::External(interceptor) => {
                 let (address, reachable) = interceptor.report();
                 Some(InterceptorSource {
                     kind: "external",
@@ -103,12 +129,12 @@ impl Bound {
                     reachable,
                 })
             }
-            Self::BuiltIn(own) => Some(InterceptorSource {
+            Who::BuiltIn => Some(InterceptorSource {
                 kind: "builtin",
-                address: own.listener.local_addr().to_string(),
+                address: self.own_address()?.to_string(),
                 reachable: watch::channel(Some(true)).1,
             }),
-        }
+        })
     }
 
     /// Splits up what callers and wishes go to: the gateway's share, and the interceptor's.
@@ -122,38 +148,39 @@ impl Bound {
         exceptions: hand_on::Interception,
     ) -> (Share, Option<Running>) {
         let (door, wishes) = doorway();
-        match self {
-            Self::BuiltIn(own) => {
-                // Nobody calls at the gateway.
-                let (_, none) = mpsc::channel(1);
-                let share = Share {
-                    interceptor: None,
-                    arrivals: none,
-                    wishes,
-                };
-                (
-                    share,
-                    Some(own.running((map, counts), door, arrivals, roots, password, exceptions)),
-                )
-            }
-            Self::None | Self::External(_) => {
-                let share = Share {
-                    interceptor: match self {
-                        Self::External(interceptor) => Some(interceptor),
-                        Self::None | Self::BuiltIn(_) => None,
-                    },
-                    arrivals,
-                    wishes,
-                };
-                (share, None)
-            }
-        }
+        let share = |arrivals| Share {
+            interceptors: self.who.map(|who| who.external().cloned()),
+            arrivals,
+            wishes,
+        };
+        let Some(own) = self.own else {
+            return (share(arrivals), None);
+        };
+        // From the split to the gateway.
+        let (gateway_tx, gateway_rx) = mpsc::channel(ARRIVALS);
+        let (arrivals, split) = if self.who.iter().all(|who| matches!(who, Who::BuiltIn)) {
+            (arrivals, None)
+        } else {
+            // From the split to the built-in interceptor.
+            let (own_tx, own_rx) = mpsc::channel(ARRIVALS);
+            let split = Split {
+                who: self.who.clone(),
+                map: map.clone(),
+                arrivals,
+                built_in: own_tx,
+                gateway: gateway_tx,
+            };
+            (own_rx, Some(split))
+        };
+        let mut running = own.running((map, counts), door, arrivals, roots, password, exceptions);
+        running.split = split;
+        (share(gateway_rx), Some(running))
     }
 }
 
 /// What the gateway gets.
 pub(super) struct Share {
-    pub(super) interceptor: Option<Interceptor>,
+    pub(super) interceptors: Shares<Option<Interceptor>>,
     pub(super) arrivals: mpsc::Receiver<Arrival>,
     pub(super) wishes: mpsc::Receiver<Wish>,
 }
@@ -163,6 +190,7 @@ pub(super) struct Running {
     listener: BuiltIn,
     config: interceptor::Config,
     arrivals: mpsc::Receiver<Arrival>,
+    split: Option<Split>,
 }
 
 impl Own {
@@ -190,6 +218,7 @@ impl Own {
             listener: self.listener,
             config,
             arrivals,
+            split: None,
         }
     }
 }
@@ -204,6 +233,12 @@ pub(super) async fn run(running: Option<Running>, stop: CancellationToken) -> st
         listener,
         config,
         arrivals,
+        split,
     } = running;
-    listener.run(config, arrivals, stop).await
+    let splitting = async {
+        if let Some(split) = split {
+            stop.run_until_cancelled(split.run()).await;
+        }
+    };
+    tokio::join!(listener.run(config, arrivals, stop.clone()), splitting).0
 }

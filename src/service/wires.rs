@@ -11,6 +11,7 @@ use crate::control::report::traffic::{Open, Traffic, unix_seconds};
 use crate::control::report::{Beyond, Callers, Forward};
 use crate::control::{Addresses, Sources};
 use crate::core::engine_state::EngineState;
+use crate::core::hand_on::Shares;
 use crate::core::id::Instance;
 use crate::core::link_state::LinkState;
 use crate::core::map::NetworkMap;
@@ -115,9 +116,9 @@ impl Wires {
             link: self.link.1.clone(),
             intercepting: self.intercepting.0.clone(),
             internal_egress: config.internal_egress,
-            interceptor: None,
+            interceptors: Shares::default(),
             ca: None,
-            ca_sha256: None,
+            cas: Shares::default(),
             protected: config.gateway_password.is_some(),
             callers: whose(gateway::Callers::default()),
             traffic: traffic(gateway::Connections::default()),
@@ -131,18 +132,20 @@ impl Wires {
     pub(super) fn api(
         &self,
         instance: &Instance,
-        ca: Option<Ca>,
+        cas: &Shares<Option<Ca>>,
         client: Client,
     ) -> api_proxy::View {
-        let tunnel = self.tunnel.1.clone();
-        let trust = Trust::new(instance.clone(), ca.clone(), client.clone(), tunnel);
+        let tunnel = &self.tunnel.1;
+        let trust =
+            cas.map(|ca| Trust::new(instance.clone(), ca.clone(), client.clone(), tunnel.clone()));
         api_proxy::View {
             map: self.map.1.clone(),
             tunnel: self.tunnel.1.clone(),
             leases: self.leases.0.clone(),
             client,
             authorities: authorities(trust),
-            ca,
+            // Builds belong to no project, and so to the rest.
+            ca: cas.rest.clone(),
             builds: self.builds.0.clone(),
             counts: Arc::clone(&self.counts),
         }
@@ -150,9 +153,9 @@ impl Wires {
 }
 
 /// From the API proxy to whoever keeps what containers trust.
-fn authorities(trust: Trust) -> Authorities {
-    Authorities::new(move |origin| {
-        let trust = trust.clone();
+fn authorities(trust: Shares<Trust>) -> Authorities {
+    Authorities::new(move |origin, labels| {
+        let trust = trust.of(labels).clone();
         Box::pin(async move { trust.authority(origin).await })
     })
 }

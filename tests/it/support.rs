@@ -278,6 +278,7 @@ impl Running {
             gateway_password: None,
             upstream: Upstream::default(),
             interception: Interception::None,
+            named: BTreeMap::new(),
             internal_egress: false,
             http: anywhere,
             api_socket: None,

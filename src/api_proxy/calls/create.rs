@@ -55,11 +55,12 @@ async fn inject(
     let Some(image) = image.map_err(|error| unready(&error))? else {
         return Ok(());
     };
-    let authority = shared.authorities.prepare(Origin {
+    let origin = Origin {
         image: image.id,
         platform,
         wanted: create.wanted(&image.environment),
-    });
+    };
+    let authority = shared.authorities.prepare(origin, create.labels());
     let (authority, entry) = tokio::join!(authority, entry::of(shared, create.attached()));
     let injection = Injection {
         instance: shared.instance.clone(),

@@ -45,7 +45,7 @@ impl Rig {
             tunnel: watch::channel(TunnelState::default()).1,
             leases: watch::channel(Leases::default()).0,
             client: Client::new(endpoint.clone()),
-            authorities: Authorities::new(|_| Box::pin(async { Ok(None) })),
+            authorities: Authorities::new(|_, _| Box::pin(async { Ok(None) })),
             ca: None,
             builds: watch::channel(0).0,
             counts: Arc::clone(&counts),

@@ -30,9 +30,14 @@ pub(in crate::cli) struct Flags {
     /// Let it listen on this loopback port as well
     #[arg(long, env = "DOCKLINE_API_TCP", value_name = "ADDR")]
     pub(super) api_tcp: Option<SocketAddr>,
-    /// The interceptor's CA certificate, PEM, for containers to trust
-    #[arg(long, env = "DOCKLINE_CA", value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    /// The interceptor's CA certificate, PEM, for containers to trust; NAME: that of `--interceptor NAME=…`
+    #[arg(
+        long,
+        env = "DOCKLINE_CA",
+        value_name = "[NAME=]FILE",
+        value_delimiter = ','
+    )]
+    pub(super) ca: Vec<String>,
     /// What becomes of containers that were created elsewhere and are started in an intercepted shell
     #[arg(
         long,
@@ -78,14 +83,15 @@ pub(in crate::cli) struct Flags {
         value_name = "PASSWORD"
     )]
     pub(super) gateway_password: Option<String>,
-    /// Who gets what containers send by the tunnel's entry: an HTTP proxy, `builtin`, or `none`
+    /// Who gets what containers send by the tunnel's entry: an HTTP proxy, `builtin`, or `none`; NAME: of this compose project,
+    /// or of containers with the label `dockline.interceptor=NAME`, alone [default: builtin]
     #[arg(
         long,
         env = "DOCKLINE_INTERCEPTOR",
-        default_value = "builtin",
-        value_name = "HOST:PORT"
+        value_name = "[NAME=]HOST:PORT",
+        value_delimiter = ','
     )]
-    pub(super) interceptor: String,
+    pub(super) interceptor: Vec<String>,
     /// Write what the built-in interceptor sees to this file, as HAR
     #[arg(long, env = "DOCKLINE_HAR", value_name = "FILE")]
     pub(super) har: Option<PathBuf>,

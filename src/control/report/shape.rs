@@ -21,6 +21,9 @@ pub struct Status {
     pub http: String,
     pub control: String,
     pub interceptor: Option<Interceptor>,
+    /// Those of some containers alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interceptors: Vec<NamedInterceptor>,
     /// The file with the authority that containers are to trust.
     #[serde(default)]
     pub ca: Option<String>,
@@ -54,6 +57,17 @@ pub struct Interceptor {
     pub kind: String,
     pub address: String,
     pub reachable: bool,
+}
+
+/// One of `interceptors` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedInterceptor {
+    /// The compose project whose it is, or what the label `dockline.interceptor` says.
+    pub name: String,
+    /// Nothing if they are not intercepted.
+    pub interceptor: Option<Interceptor>,
+    /// As with [`Status::ca_sha256`].
+    pub ca_sha256: Option<String>,
 }
 
 /// `tunnel` of [`Status`].
@@ -110,6 +124,9 @@ pub struct ContainerReport {
     pub running: bool,
     pub injected: bool,
     pub ca_current: bool,
+    /// Which of `interceptors` it has; nothing for the one of all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interceptor: Option<String>,
     pub networks: Vec<EndpointReport>,
 }
 

@@ -1,5 +1,6 @@
 //! What is not handed on although there is an interceptor: it goes where the caller wants, in its scope.
 
+use super::Shares;
 use crate::core::caller::is_build;
 use crate::core::host_pattern::HostPattern;
 use crate::core::id::ContainerId;
@@ -11,8 +12,8 @@ use crate::core::route::Destination;
 /// What the interceptor is to get of what it could.
 #[derive(Clone, Debug, Default)]
 pub struct Interception {
-    /// The SHA-256 of the authority in use. If nobody said which one it is, everybody is taken to trust it.
-    pub ca: Option<String>,
+    /// The SHA-256 of the authority in use for whom. Where nobody said which one it is, everybody is taken to trust it.
+    pub ca: Shares<Option<String>>,
     /// Hosts that it never hears of.
     pub pass_through: Vec<HostPattern>,
 }
@@ -48,7 +49,7 @@ pub fn exception(
     if own || everybodys.any(|host| host.matches(destination)) {
         return Some(Exception::Host);
     }
-    let ca = interception.ca.as_deref()?;
+    let ca = interception.ca.of_scope(map, scope).as_deref()?;
     // A build ends with the connection that it was asked for on: its steps trust what is in use.
     let trusts = labels.is_some_and(|labels| trusts(labels, ca)) || is_build(map, scope);
     if plain_http || trusts {
@@ -81,11 +82,11 @@ mod tests {
     fn what_is_not_handed_on() {
         let map = map(MAP);
         let known = Interception {
-            ca: Some("abc".to_owned()),
+            ca: Some("abc".to_owned()).into(),
             pass_through: HostPattern::list("pinned.test,10.1.0.9:5432").collect(),
         };
         let unknown = Interception {
-            ca: None,
+            ca: Shares::default(),
             ..known.clone()
         };
         let distrust = |name: &str| Some(Exception::Distrust(id(name)));

@@ -66,6 +66,11 @@ impl Create {
         &self.image
     }
 
+    /// The labels that it is to have.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
     /// What is to be looked for in the image, by the variables that the container will see.
     pub fn wanted(&self, image_env: &[String]) -> Wanted {
         wanted(|name| environment::effective(&self.env, image_env, name))

@@ -33,7 +33,7 @@ impl Conversation {
     /// The way of `call` to the interceptor. Nothing if it goes on without: it is no caller's, there is no interceptor, that
     /// does not answer, or it is not to hear of it.
     pub(super) async fn onward(&self, call: &Call) -> Result<Option<Onward>, Error> {
-        if self.caller.is_none() || self.shared.interceptor.is_none() {
+        if self.caller.is_none() || self.shared.interceptor(&call.scope).is_none() {
             return Ok(None);
         }
         let map = self.shared.dialler.map();
@@ -60,7 +60,7 @@ impl Conversation {
     }
 
     async fn reach(&self, call: &Call) -> Result<Option<Origin>, Error> {
-        let Some(interceptor) = &self.shared.interceptor else {
+        let Some(interceptor) = self.shared.interceptor(&call.scope) else {
             return Ok(None);
         };
         match interceptor.reach().await {

@@ -18,7 +18,7 @@ fn of(container: &str) -> Scope {
 
 fn with(interceptor: SocketAddr) -> Config {
     Config {
-        interceptor: Some(Interceptor::at(&interceptor.to_string()).unwrap()),
+        interceptors: Some(Interceptor::at(&interceptor.to_string()).unwrap()).into(),
         ..Config::default()
     }
 }
@@ -326,7 +326,7 @@ async fn callers_that_go_out_without_the_interceptor_use_the_upstream_proxy() {
 async fn distrusted() -> (Rig, Server) {
     let interceptor = Server::new().await;
     let interception = Interception {
-        ca: Some("abc".to_owned()),
+        ca: Some("abc".to_owned()).into(),
         pass_through: vec!["10.231.1.3".parse().unwrap()],
     };
     let rig = Rig::with(Config {

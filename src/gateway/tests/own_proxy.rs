@@ -132,7 +132,7 @@ async fn the_interceptor_is_nobodys_own_proxy() {
     let at = interceptor.address();
     let config = Config {
         upstream: Upstream::from_url(&url).unwrap(),
-        interceptor: Some(Interceptor::at(&at.to_string()).unwrap()),
+        interceptors: Some(Interceptor::at(&at.to_string()).unwrap()).into(),
         ..Config::default()
     };
     let rig = rig(config, at.port()).await;

@@ -154,7 +154,7 @@ impl Rig {
             counts: Arc::clone(&counts),
             map: watch::channel(Arc::new(map)).1,
             interception: Interception {
-                ca: Some("abc".to_owned()),
+                ca: Some("abc".to_owned()).into(),
                 pass_through: HostPattern::list("pinned.test").collect(),
             },
             roots: origins.asked(),

@@ -10,6 +10,7 @@ mod inside;
 mod many;
 mod own_proxy;
 pub(super) mod recorder;
+mod shares;
 
 use inside::Inside;
 use recorder::Recorder;
