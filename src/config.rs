@@ -12,7 +12,7 @@ use crate::core::label::Selector;
 use crate::dns::ForwardPolicy;
 use crate::docker::Endpoint;
 use crate::docker::watcher::Pace;
-use crate::gateway::{Interceptor, Password, Upstream};
+use crate::gateway::{Interceptor, Introduction, Password, Upstream};
 use crate::interceptor::Lines;
 
 /// What `serve` runs with.
@@ -60,6 +60,8 @@ pub struct Config {
     pub pass_through: Vec<HostPattern>,
     /// Whether containers on internal networks alone may get out by the entry.
     pub internal_egress: bool,
+    /// How an interceptor is told who calls.
+    pub introduction: Introduction,
     /// Where the control API listens over TCP.
     pub http: SocketAddr,
     /// An image for the tunnel instead of the built-in one.

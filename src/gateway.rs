@@ -44,7 +44,7 @@ pub use deadlines::Deadlines;
 pub use dial::{AskServers, Upstream, UpstreamError};
 pub use interceptor::{Interceptor, InterceptorError};
 
-pub use crate::proxy::Password;
+pub use crate::proxy::{Introduction, Password};
 
 use crate::core::caller::Caller;
 use crate::core::hand_on::{Interception, Shares};
@@ -95,6 +95,8 @@ pub struct Config {
     pub interceptors: Shares<Option<Interceptor>>,
     /// What of that it gets.
     pub interception: Interception,
+    /// How that one is told who calls.
+    pub introduction: Introduction,
     /// Whether containers on internal networks may get out.
     pub internal_egress: bool,
     /// How many connections are served at a time; more wait in the kernel's queue. Each takes two files. As many callers of
@@ -113,6 +115,7 @@ impl Default for Config {
             ask_servers: AskServers::default(),
             interceptors: Shares::default(),
             interception: Interception::default(),
+            introduction: Introduction::None,
             internal_egress: false,
             // Well beyond what an interceptor opens, and as much memory as nobody misses (some 4 KiB each).
             capacity: 8_192,
@@ -195,6 +198,7 @@ impl Gateway {
                 outside: Outside::default(),
             },
             interceptors: config.interceptors,
+            introduction: config.introduction,
             exceptions: Exceptions::new(config.interception),
             password: config.password,
             hints: Hints::of(self.callers),
@@ -222,6 +226,7 @@ impl Gateway {
 struct Shared {
     dialler: Dialler,
     interceptors: Shares<Option<Interceptor>>,
+    introduction: Introduction,
     exceptions: Exceptions,
     password: Option<Password>,
     hints: Hints,

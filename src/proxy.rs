@@ -10,5 +10,7 @@ pub(crate) mod provisional;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod socket;
+mod tags;
 
 pub use password::Password;
+pub use tags::Introduction;

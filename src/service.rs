@@ -162,6 +162,7 @@ impl Service {
             interceptors: share.interceptors,
             interception: exceptions,
             internal_egress: config.internal_egress,
+            introduction: config.introduction,
             ..gateway::Config::default()
         };
         let leftovers = Leftovers {

@@ -19,11 +19,11 @@ use crate::control::Addresses;
 use crate::core::id::Instance;
 use crate::core::label::{Match, Selector};
 use crate::docker::watcher::Pace;
-use crate::gateway::{Password, Upstream};
+use crate::gateway::{Introduction, Password, Upstream};
 use crate::service::Service;
 use crate::signal;
 use crate::tunnel::Leftover;
-use flags::{Foreign, LogFormat};
+use flags::{Foreign, LogFormat, TellWho};
 
 /// Ports of the default instance; promised in the documentation.
 pub(super) const DNS_PORT: u16 = 5390;
@@ -128,6 +128,10 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
         named: asked.named,
         pass_through: flags.pass_through,
         internal_egress: flags.internal_egress,
+        introduction: match flags.tell_who {
+            TellWho::Nobody => Introduction::None,
+            TellWho::Mockttp => Introduction::Tags,
+        },
         tunnel_image: flags.tunnel_image,
         runtime_dir: places.into_iter().next().unwrap_or_default(),
         selector: Selector {

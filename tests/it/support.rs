@@ -26,7 +26,7 @@ use dockline::core::label::Selector;
 use dockline::dns::ForwardPolicy;
 use dockline::docker::endpoint;
 use dockline::docker::watcher::Pace;
-use dockline::gateway::Upstream;
+use dockline::gateway::{Introduction, Upstream};
 use dockline::service::Service;
 use dockline::tunnel::Leftover;
 use tokio::task::JoinHandle;
@@ -280,6 +280,7 @@ impl Running {
             interception: Interception::None,
             named: BTreeMap::new(),
             internal_egress: false,
+            introduction: Introduction::None,
             http: anywhere,
             api_socket: None,
             api_tcp: None,

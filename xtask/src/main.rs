@@ -1,9 +1,9 @@
 //! `cargo xtask`: prepares engines and fixture images, and runs the demo, the lints, all tests, the comparison
-//! with Docker's resolver, the table of clients, builds, the page in a browser, the benches and the soak.
+//! with Docker's resolver, the tables of clients, builds and interceptors, the page in a browser, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`soak`],
-//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`page`] and [`demo`].
+//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`].
 
 mod bench;
 mod builds;
@@ -14,6 +14,7 @@ mod demo;
 mod dockline;
 mod engine;
 mod images;
+mod interceptors;
 mod lint;
 mod page;
 mod python;
@@ -68,6 +69,8 @@ enum Task {
     Builds,
     /// Uses the page at `--http` in a real browser, and takes its pictures for the documents.
     Page(page::Flags),
+    /// Tries real interceptors with two projects of the same names, and a browser; minutes, and the image of `clients`.
+    Interceptors(interceptors::Flags),
     /// Measures dockline beside limits and peers.
     Bench(bench::Flags),
     /// Shows what dockline does, on a real engine, and cleans up after itself.
@@ -134,6 +137,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Clients { only } => clients::run(&shell, &workspace, host, only.as_deref()),
         Task::Builds => builds::run(&shell, &workspace, host),
         Task::Page(flags) => page::run(&shell, &workspace, host, flags),
+        Task::Interceptors(flags) => interceptors::run(&shell, &workspace, host, flags),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),
     }

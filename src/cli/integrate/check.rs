@@ -221,7 +221,10 @@ impl Looking<'_> {
         let (network, caller) = (stage.network_name(), stage.caller_name());
         let joined = self.wait_for(|status| {
             let tunnel = status.tunnel.networks.iter();
-            tunnel.clone().find(|joined| joined.name == network)?;
+            tunnel
+                .clone()
+                .find(|joined| joined.name == network)?
+                .address?;
             let caller = status.containers.iter().find(|c| c.name == caller)?;
             let own = addresses(caller);
             let all = tunnel.filter_map(|joined| joined.address).collect();

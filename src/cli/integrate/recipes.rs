@@ -1,5 +1,6 @@
 //! What is to be set where, for each program.
 
+use clap::ValueEnum as _;
 use serde_json::json;
 
 use super::Program;
@@ -15,6 +16,52 @@ pub(super) struct Facts {
 /// In the place of the password, which dockline does not tell.
 const PASSWORD: &str = "PASSWORD";
 
+impl Program {
+    /// As it is asked for.
+    fn word(self) -> String {
+        let value = self.to_possible_value();
+        value
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// Where its authority's certificate is to be had, and what else there is to do for it.
+    fn authority(self) -> (&'static str, &'static str) {
+        let der = "   openssl x509 -inform der -in burp.der -out burp.pem\n";
+        match self {
+            Self::Mitmproxy => ("", "made at its first start, in ~/.mitmproxy"),
+            Self::Httptoolkit => (
+                "   mockttp has what its `https` option names\n",
+                "HTTP Toolkit makes it at its first start: ~/.config/httptoolkit/ca.pem; on macOS in ~/Library/Preferences/httptoolkit",
+            ),
+            Self::Burp => (
+                der,
+                "Proxy > Proxy settings > Import / export CA certificate, as DER:",
+            ),
+            Self::Zap => (
+                "",
+                "Tools > Options > Network > Server Certificates > Save, which is PEM",
+            ),
+            Self::Charles => (
+                "",
+                "Help > SSL Proxying > Save Charles Root Certificate, as .pem; and switch Proxy > SSL Proxying Settings on for *:*",
+            ),
+            Self::Proxyman => (
+                "",
+                "Certificate > Export > Root Certificate as PEM; and switch SSL Proxying on for all hosts",
+            ),
+            Self::Fiddler => (
+                "   openssl x509 -inform der -in FiddlerRoot.cer -out FiddlerRoot.pem\n",
+                "Tools > Options > HTTPS: Decrypt HTTPS traffic, then Actions > Export Root Certificate to Desktop, which is DER:",
+            ),
+            Self::Caido | Self::Generic => (
+                "",
+                "export it where the program offers that; DER becomes PEM by openssl x509 -inform der",
+            ),
+        }
+    }
+}
+
 impl Facts {
     /// The settings for `program`.
     pub(super) fn recipe(&self, program: Program) -> String {
@@ -24,17 +71,27 @@ impl Facts {
             Program::Charles => ("8888", "charles-ssl-proxying-certificate.pem"),
             Program::Proxyman => ("9090", "proxyman-certificate.pem"),
             Program::Fiddler => ("8888", "FiddlerRoot.pem"),
-            Program::Burp | Program::Zap | Program::Caido | Program::Generic => ("8080", "ca.pem"),
+            Program::Burp => ("8080", "burp.pem"),
+            Program::Zap => ("8080", "zap_root_ca.cer"),
+            Program::Caido | Program::Generic => ("8080", "ca.pem"),
         };
         let own = self.upstream(program);
+        let (more, note) = program.authority();
+        let tell = match program {
+            Program::Httptoolkit => " --tell-who mockttp",
+            _ => "",
+        };
         let password = self.if_protected(format!(
                 "\nThe gateway wants a password: {PASSWORD} above is the one given with --gateway-password.\n"
             ));
         format!(
-            "1. dockline hands containers on to it, with the CA that it signs with (exported as PEM; port {port} is its default):\n\n   \
-             dockline serve --interceptor 127.0.0.1:{port} --ca {ca}\n\n\
-             2. It goes on through dockline's gateway:\n\n{own}{password}\n\
-             3. Containers: eval \"$(dockline env)\", then docker compose up"
+            "1. Its CA, as PEM: {note}\n{more}\n\
+             2. dockline hands containers on to it (port {port} is its default):\n\n   \
+             dockline serve --interceptor 127.0.0.1:{port} --ca {ca}{tell}\n\n\
+             3. It goes on through dockline's gateway:\n\n{own}{password}\n\
+             4. Does it? dockline integrate {name} --check\n\n\
+             5. Containers: eval \"$(dockline env)\", then docker compose up",
+            name = program.word(),
         )
     }
 
@@ -83,7 +140,7 @@ impl Facts {
         let auth = self.if_protected(format!(" --upstream-auth dockline:{PASSWORD}"));
         format!(
             "   mitmproxy --mode upstream:http://{gateway}{auth}\n\n   \
-             With the add-on of dockline's sources, which also says which container each request comes from:\n\n   \
+             Or with the add-on of dockline's sources, which needs no mode and also says which container each request comes from:\n\n   \
              mitmproxy -s integrations/mitmproxy/dockline_mitmproxy.py --set dockline_api=http://{}{auth}\n",
             self.http
         )
@@ -166,8 +223,6 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
-
     use super::*;
 
     #[test]
@@ -188,6 +243,8 @@ mod tests {
                 ];
                 assert!(gateway.iter().any(|g| text.contains(g)), "{text}");
                 assert_eq!(text.contains("--gateway-password"), protected, "{text}");
+                let check = format!("dockline integrate {} --check", program.word());
+                assert!(text.contains(&check), "{text}");
             }
         }
     }

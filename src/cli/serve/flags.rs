@@ -92,6 +92,15 @@ pub(in crate::cli) struct Flags {
         value_delimiter = ','
     )]
     pub(super) interceptor: Vec<String>,
+    /// Tell the interceptor who calls, in the way that mockttp and HTTP Toolkit understand
+    #[arg(
+        long,
+        env = "DOCKLINE_TELL_WHO",
+        value_enum,
+        default_value = "nobody",
+        value_name = "WHOM"
+    )]
+    pub(super) tell_who: TellWho,
     /// Write what the built-in interceptor sees to this file, as HAR
     #[arg(long, env = "DOCKLINE_HAR", value_name = "FILE")]
     pub(super) har: Option<PathBuf>,
@@ -160,6 +169,15 @@ pub(in crate::cli) enum OnExit {
     Detach,
     /// Those that were created through the API proxy are removed, attached ones made anew as they were.
     Remove,
+}
+
+/// Whom it is told who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TellWho {
+    /// Interceptors ask, if they want to know.
+    Nobody,
+    /// mockttp and HTTP Toolkit, by tags.
+    Mockttp,
 }
 
 /// The form of log lines.

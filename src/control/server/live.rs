@@ -136,7 +136,7 @@ impl Ears {
 
 impl Live {
     fn news_of_state(&mut self, sources: &Sources) -> Option<Result<Event, axum::Error>> {
-        let interceptor = sources.interceptor.as_ref();
+        let interceptor = sources.interceptors.rest.as_ref();
         let now = StateChanged {
             ready: sources.is_ready(),
             connected: sources.engine.borrow().connected,

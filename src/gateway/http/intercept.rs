@@ -4,7 +4,7 @@
 
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Request, Response, Uri, Version};
 use tokio::time::timeout;
@@ -13,7 +13,9 @@ use super::forward::{broke, to_client};
 use super::origin::Origin;
 use super::reply::{self, Body, Sent};
 use super::{Conversation, Far, Handover};
+use crate::core::caller::Caller;
 use crate::core::route::Destination;
+use crate::core::who::who;
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
 use crate::proxy::headers;
@@ -80,7 +82,10 @@ impl Conversation {
     ) -> Result<Response<Body>, Refusal> {
         let failed = |error| reply::failed(&call.destination, &error);
         let authority = onward.authority.to_string();
-        let connect = Request::connect(&authority).header(HOST, &authority);
+        let mut connect = Request::connect(&authority).header(HOST, &authority);
+        if let Some(introduction) = self.introduction(call) {
+            connect = connect.header(PROXY_AUTHORIZATION, introduction);
+        }
         let connect = connect.body(Either::Right(Empty::new()));
         let connect = connect.map_err(|e| failed(Error::new(Kind::Broken, e.to_string())))?;
         // Long enough for it to find out that there is no way.
@@ -108,8 +113,24 @@ impl Conversation {
         request: Request<Incoming>,
         upgrade: Option<HeaderValue>,
     ) -> Result<(Response<Incoming>, Origin), Error> {
-        let request = to_proxy(request, &onward.authority, call, upgrade)?;
+        let mut request = to_proxy(request, &onward.authority, call, upgrade)?;
+        if let Some(introduction) = self.introduction(call) {
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, introduction);
+        }
         self.ask(onward, call, request).await
+    }
+
+    /// How the interceptor is told who calls, if it is.
+    fn introduction(&self, call: &Call) -> Option<HeaderValue> {
+        self.shared.introduction.header(|| {
+            let caller = Caller {
+                address: call.client,
+                scope: call.scope.clone(),
+            };
+            who(&self.shared.dialler.map(), &caller)
+        })
     }
 
     /// On a fresh connection again, if one that was used broke and it does no harm.

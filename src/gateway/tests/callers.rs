@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::peer::{Peer, Server, soon};
 use super::rig::Rig;
 use super::world;
 use crate::core::hand_on::Interception;
 use crate::core::resolve::Scope;
 use crate::core::sample::{id, network_id};
-use crate::gateway::{Config, Interceptor, Upstream};
+use crate::gateway::{Config, Interceptor, Introduction, Upstream};
 
 fn of(container: &str) -> Scope {
     Scope::Container(id(container))
@@ -109,6 +112,35 @@ async fn a_connection_is_made_by_the_interceptor() {
     proxy.finish().await;
     client.hear("bye").await;
     client.hear_end().await;
+}
+
+#[tokio::test]
+async fn an_interceptor_that_understands_is_told_who_calls() {
+    let interceptor = Server::new().await;
+    let config = Config {
+        introduction: Introduction::Tags,
+        ..with(interceptor.address())
+    };
+    let rig = Rig::with(config).await;
+    drop(interceptor.accept().await);
+    let told = |head: Vec<String>| {
+        let token = head.iter().find_map(|line| {
+            let (name, value) = line.split_once(": Basic ")?;
+            name.eq_ignore_ascii_case("proxy-authorization")
+                .then_some(value)
+        });
+        String::from_utf8(BASE64_STANDARD.decode(token.unwrap()).unwrap()).unwrap()
+    };
+    let web = id("web");
+    let expected = format!(r#"metadata:{{"tags":["container:web","id:{web}"]}}"#);
+    let mut client = rig.caller(of("web")).await;
+    get(&mut client, "http://example.com/").await;
+    let mut proxy = interceptor.accept().await;
+    assert_eq!(told(proxy.hear_head().await), expected);
+    ok(&mut proxy).await;
+    client.hear_response().await;
+    client.say("CONNECT example.com:443 HTTP/1.1\r\n\r\n").await;
+    assert_eq!(told(proxy.hear_head().await), expected);
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ fn what_people_get_wrong_is_found_with_its_remedy() {
         let ca = files.path().join("ca.pem");
         std::fs::write(&ca, authority("known").0.pem()).unwrap();
         let (at, ca) = (address.to_string(), ca.display().to_string());
-        let served = Served::start_with(&lab, &["--interceptor", &at, "--ca", &ca]);
+        let mut served = Served::start_with(&lab, &["--interceptor", &at, "--ca", &ca]);
         let linked = |status: &Value| status["tunnel"]["link"]["state"] == "up";
         let status = until(&lab, &served, "linked", linked).await;
         let gateway = status["gateway"].as_str().unwrap();
@@ -170,6 +170,16 @@ fn what_people_get_wrong_is_found_with_its_remedy() {
         let (leg, ok) = check(&lab, &served, "generic");
         assert!(!ok);
         expect(&leg, "https", &["another authority", "CN=stranger", "--ca"]);
+
+        // However much went on without it: one warning each time that it went away.
+        let ended = served.signal(Signal::TERM);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let times = |words: &str| said.matches(words).count();
+        let (away, back) = (
+            times("the interceptor does not answer"),
+            times("the interceptor answers"),
+        );
+        assert!((1..=2).contains(&away) && back == away, "{said}");
     });
 }
 
