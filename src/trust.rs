@@ -128,7 +128,13 @@ impl Inner {
         let labels = self.labels();
         let alternatives = origin.wanted.alternatives();
         self.client
-            .read_image(image, platform, &labels, alternatives)
+            .read_image(
+                image,
+                platform,
+                &labels,
+                alternatives,
+                &origin.wanted.folders,
+            )
             .await
     }
 

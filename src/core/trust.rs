@@ -6,6 +6,7 @@
 mod ca;
 mod certificates;
 mod jks;
+mod php;
 mod pkcs12;
 mod places;
 pub mod settings;
@@ -36,7 +37,7 @@ pub struct Origin {
     pub wanted: Wanted,
 }
 
-/// Files of an image, by the paths under which they were asked for.
+/// Files of an image, by the paths under which they were asked for; of a folder, all that is in its files.
 pub type Found = BTreeMap<String, Bytes>;
 
 /// What a container gets in `/.dockline`.
@@ -132,6 +133,7 @@ pub fn files(ca: &Ca, wanted: &Wanted, found: &Found) -> Files {
         (BUNDLE_FILE, bundle.to_pem().into()),
         (STORE_FILE, pkcs12::store(&javas).into()),
     ];
-    content.extend(settings::files(found));
+    let prepend = php::may_prepend(&wanted.folders, found);
+    content.extend(settings::files(found, prepend));
     Files { content, included }
 }

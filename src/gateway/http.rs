@@ -32,7 +32,7 @@ use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
 use crate::proxy::provisional::{Interjector, Line};
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::connect_destination;
+use crate::proxy::request::{by_host, connect_destination};
 use crate::relay::{End, relay};
 use origin::Origin;
 use reply::Body;
@@ -102,7 +102,10 @@ impl Conversation {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+        if self.caller.is_some() {
+            by_host(&mut request);
+        }
         trace!(method = %request.method(), target = %request.uri(), "HTTP request");
         let answered = match self.admit(&request) {
             // Boxed, so that each takes what it needs: thousands may be under way.

@@ -22,7 +22,7 @@ use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
 use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{connect_destination, http_destination};
+use crate::proxy::request::{by_host, connect_destination, http_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
@@ -35,7 +35,10 @@ pub(super) async fn serve(stream: TcpStream, client: Client) {
     serve_http1(line, service, DEADLINES.idle, &client.shared.stop).await;
 }
 
-async fn answer(conversation: &Conversation, request: Request<Incoming>) -> Response<Body> {
+async fn answer(conversation: &Conversation, mut request: Request<Incoming>) -> Response<Body> {
+    if !conversation.client.is_local() {
+        by_host(&mut request);
+    }
     let answered = match admit(&conversation.client, &request) {
         Err(refusal) => Err(refusal),
         Ok(()) if request.method() == Method::CONNECT => {

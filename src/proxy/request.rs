@@ -5,10 +5,11 @@ use http_body_util::{Either, Empty};
 use hyper::body::Body;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::http::uri::PathAndQuery;
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Uri, Version};
 
 use crate::core::route::{Destination, Host};
+use crate::core::tunnel_state::ENTRY_PORT;
 
 /// The port of `http://` without one.
 const HTTP_PORT: u16 = 80;
@@ -72,4 +73,54 @@ fn host_of(uri: &Uri) -> Option<HeaderValue> {
         None => host.to_owned(),
     };
     HeaderValue::try_from(host).ok()
+}
+
+/// Lets a caller of the entry name the server by `Host` alone, as PHP does: whom it was told to use is a proxy anyway. One
+/// that names the entry itself asks a server that is none.
+pub(crate) fn by_host<B>(request: &mut Request<B>) {
+    let uri = request.uri();
+    if uri.authority().is_some() || !uri.path().starts_with('/') {
+        return;
+    }
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let host = host.and_then(|host| Authority::try_from(host).ok());
+    let host = host.filter(|host| host.port_u16() != Some(ENTRY_PORT) && !host.host().is_empty());
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = host;
+    // What cannot be put together is no request to a proxy.
+    if parts.authority.is_some()
+        && let Ok(absolute) = Uri::from_parts(parts)
+    {
+        *request.uri_mut() = absolute;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_may_be_named_by_host_alone() {
+        for (uri, host, becomes) in [
+            ("/a?b", Some("web"), "http://web/a?b"),
+            ("/", Some("web:81"), "http://web:81/"),
+            ("/", Some("[fd00::2]:81"), "http://[fd00::2]:81/"),
+            ("http://web/", Some("other"), "http://web/"),
+            ("web:443", Some("other"), "web:443"),
+            ("/", Some("dockline-tunnel-default:8790"), "/"),
+            ("/", Some("two words"), "/"),
+            ("/", Some(""), "/"),
+            ("/", None, "/"),
+            ("*", Some("web"), "*"),
+        ] {
+            let mut request = Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(()).unwrap();
+            by_host(&mut request);
+            assert_eq!(request.uri().to_string(), becomes, "{uri} {host:?}");
+        }
+    }
 }

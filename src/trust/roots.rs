@@ -25,6 +25,6 @@ async fn read(client: &Client, container: &ContainerId) -> Result<Option<Roots>,
     // An image that was removed by force leaves its containers.
     let image = client.image(&known.image_id).await?.unwrap_or_default();
     let wanted = wanted_before(&known.environment, &image.environment, &known.labels);
-    let found = client.read_files(id, wanted.alternatives()).await?;
+    let found = client.read_files(id, wanted.alternatives(), &[]).await?;
     Ok(Some(Roots::of(&wanted, &found)))
 }

@@ -122,7 +122,7 @@ fn own_variables(meta: &[Field<'_>], proxies: &[Field<'_>]) -> Result<Vec<String
 /// Those that it sees once it is injected.
 fn variables(own: &[String], injection: &StepInjection) -> Vec<String> {
     // A file that a step names is not known before it is there; ours holds what most trust.
-    let named = wanted(|name| environment::effective(own, &[], name)).named;
+    let named = wanted(|name| environment::effective(own, &[], name), |_| false).named;
     let authority = injection.files.as_ref().map(|_| Authority {
         sha256: String::new(),
         volume: String::new(),

@@ -73,7 +73,8 @@ impl Create {
 
     /// What is to be looked for in the image, by the variables that the container will see.
     pub fn wanted(&self, image_env: &[String]) -> Wanted {
-        wanted(|name| environment::effective(&self.env, image_env, name))
+        let variable = |name: &str| environment::effective(&self.env, image_env, name);
+        wanted(variable, |path| self.covers(path))
     }
 
     /// Hosts that are not to be intercepted, as its user lists them.
@@ -91,6 +92,17 @@ impl Create {
         let mut binds = self.binds.iter().flatten();
         let mut mounts = self.mounts.iter().flatten();
         binds.any(|bind| is_bind_of(bind, path)) || mounts.any(|mount| is_mount_of(mount, path))
+    }
+
+    /// Whether a mount has that path of the container, something in it, or what it is in.
+    fn covers(&self, path: &str) -> bool {
+        let binds = self.binds.iter().flatten();
+        // Behind the target there may be options, before it a source of another system.
+        let binds = binds.filter_map(|bind| bind.rsplit(':').find(|part| part.starts_with('/')));
+        let mounts = self.mounts.iter().flatten();
+        let mounts = mounts.filter_map(|mount| mount.read::<String>("Target").ok().flatten());
+        let mut targets = binds.map(str::to_owned).chain(mounts);
+        targets.any(|target| is_in(&target, path) || is_in(path, &target))
     }
 
     /// Puts the engine's socket in the place of the API proxy's own, which containers that manage containers mount.
@@ -172,6 +184,11 @@ impl Create {
         }
         serde_json::to_vec(&self.body).map(Some)
     }
+}
+
+fn is_in(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn is_bind_of(bind: &str, path: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Where images keep what they trust.
 
+use super::php;
 use super::settings::WGETRC;
 use super::variables::{AUTHORITIES, JAVA_OPTIONS};
 use crate::core::inject::{FOLDER, Undo, environment};
@@ -43,10 +44,12 @@ pub struct Wanted {
     pub stores: Vec<String>,
     /// Settings that are extended.
     pub settings: Vec<String>,
+    /// Folders of PHP's settings, all of which count.
+    pub folders: Vec<String>,
 }
 
 impl Wanted {
-    /// All of them: lists of which the first file that is there is wanted.
+    /// All files: lists of which the first file that is there is wanted.
     pub fn alternatives(&self) -> impl Iterator<Item = &[String]> {
         let single = self.named.iter().chain(&self.settings);
         let single = single.map(std::slice::from_ref);
@@ -54,8 +57,12 @@ impl Wanted {
     }
 }
 
-/// What is to be looked for, by the variables that a container sees.
-pub fn wanted<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Wanted {
+/// What is to be looked for, by the variables that a container sees. `is_mounted`: whether a path, or something in it, is
+/// not the image's.
+pub fn wanted<'a>(
+    variable: impl Fn(&str) -> Option<&'a str>,
+    is_mounted: impl Fn(&str) -> bool,
+) -> Wanted {
     let mut named = Vec::new();
     let values = AUTHORITIES.iter().filter_map(|(name, _)| variable(name));
     for value in values.filter(|value| is_foreign(value)) {
@@ -79,6 +86,7 @@ pub fn wanted<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Wanted {
             .chain(STORES.map(str::to_owned))
             .collect(),
         settings: vec![WGETRC.to_owned()],
+        folders: php::folders(variable, is_mounted),
     }
 }
 
@@ -88,11 +96,12 @@ pub fn wanted_before(own: &[String], image: &[String], labels: &Labels) -> Wante
     let undo = labels.get(label::UNDO);
     let undo = undo.and_then(|undo| serde_json::from_str::<Undo>(undo).ok());
     let replaced = undo.unwrap_or_default().env;
-    wanted(|name| match replaced.get(name) {
+    let variable = |name: &str| match replaced.get(name) {
         Some(Some(before)) => Some(before.as_str()),
         Some(None) => environment::effective(&[], image, name),
         None => environment::effective(own, image, name),
-    })
+    };
+    wanted(variable, |_| false)
 }
 
 /// The store that these options of Java's name; the last one counts.
@@ -124,7 +133,7 @@ mod tests {
             ),
             _ => None,
         };
-        let wanted = wanted(variable);
+        let wanted = wanted(variable, |_| false);
         assert_eq!(wanted.named, ["/corp/roots.pem", "/git.pem"]);
         assert_eq!(
             wanted.stores[..3],

@@ -16,6 +16,7 @@ fn wanted() -> Wanted {
         named: vec!["/own.pem".to_owned(), "/gone.pem".to_owned()],
         stores: vec!["/cacerts".to_owned()],
         settings: Vec::new(),
+        folders: vec!["/etc/php".to_owned()],
     }
 }
 
@@ -159,5 +160,30 @@ proptest::proptest! {
         drop(Certificates::from_store(&bytes));
         store.splice(8.., bytes);
         drop(Certificates::from_store(&store));
+    }
+}
+
+#[test]
+fn php_begins_with_a_preload_where_its_settings_allow_it() {
+    for (settings, prepends) in [
+        (None, false),
+        (Some("memory_limit = 128M"), true),
+        (Some("open_basedir = /srv"), false),
+    ] {
+        let found: Vec<_> = settings
+            .into_iter()
+            .map(|text| ("/etc/php", text.into()))
+            .collect();
+        let files = made(&found);
+        let ini = String::from_utf8_lossy(file(&files, "php/dockline.ini")).into_owned();
+        assert_eq!(
+            ini.contains("auto_prepend_file = /.dockline/php/"),
+            prepends,
+            "{settings:?}"
+        );
+        assert!(
+            ini.contains("openssl.cafile = /.dockline/ca-bundle.pem"),
+            "{ini}"
+        );
     }
 }

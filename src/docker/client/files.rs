@@ -43,6 +43,28 @@ impl Client {
         path: &str,
         most: usize,
     ) -> Result<Option<Bytes>, Error> {
+        let archive = self.download(container, path, most).await?;
+        Ok(archive.as_deref().and_then(first_file))
+    }
+
+    /// What is in all files of a folder of a container, each on lines of its own; or in one file, if that is what the path
+    /// names. Nothing if there is none, or one whose archive has more than `most` bytes.
+    pub(super) async fn download_folder(
+        &self,
+        container: &str,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Bytes>, Error> {
+        let archive = self.download(container, path, most).await?;
+        Ok(archive.as_deref().and_then(all_files))
+    }
+
+    async fn download(
+        &self,
+        container: &str,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let options = DownloadFromContainerOptions {
             path: path.to_owned(),
         };
@@ -58,8 +80,7 @@ impl Client {
             }
             Ok(Some(archive))
         };
-        let archive = found(self.within(SLOW, download).await)?.flatten();
-        Ok(archive.as_deref().and_then(first_file))
+        Ok(found(self.within(SLOW, download).await)?.flatten())
     }
 }
 
@@ -70,6 +91,18 @@ fn first_file(archive: &[u8]) -> Option<Bytes> {
     entry.read_to_end(&mut bytes).ok()?;
     let is_file = entry.header().entry_type().is_file();
     is_file.then(|| bytes.into())
+}
+
+fn all_files(archive: &[u8]) -> Option<Bytes> {
+    let mut text = Vec::new();
+    for entry in tar::Archive::new(archive).entries().ok()? {
+        let mut entry = entry.ok()?;
+        if entry.header().entry_type().is_file() {
+            entry.read_to_end(&mut text).ok()?;
+            text.push(b'\n');
+        }
+    }
+    Some(text.into())
 }
 
 /// `resolv.conf(5)`: a server is named on a line of its own.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount};
 use bollard::query_parameters::{ContainerArchiveInfoOptions, CreateContainerOptions};
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Client, QUICK, SLOW, found};
 use crate::core::label::{Labels, ROLE, ROLE_PROBE};
@@ -52,17 +52,18 @@ impl Client {
         Ok(self.within(SLOW, call).await?.id)
     }
 
-    /// Files of an image, by the paths that were asked for: of each list the first that is there. Symbolic links are
-    /// followed.
+    /// Files of an image, by the paths that were asked for: of each list the first that is there, and of folders what is in
+    /// all their files. Symbolic links are followed.
     pub async fn read_image(
         &self,
         image: &str,
         platform: Option<&str>,
         labels: &Labels,
         alternatives: impl Iterator<Item = &[String]>,
+        folders: &[String],
     ) -> Result<BTreeMap<String, Bytes>, Error> {
         let probe = self.make_probe(image, platform, labels, Vec::new()).await?;
-        let read = self.read_files(&probe, alternatives).await;
+        let read = self.read_files(&probe, alternatives, folders).await;
         self.remove(&probe).await?;
         read
     }
@@ -72,27 +73,38 @@ impl Client {
         &self,
         container: &str,
         alternatives: impl Iterator<Item = &[String]>,
+        folders: &[String],
     ) -> Result<BTreeMap<String, Bytes>, Error> {
-        let files: Vec<_> = alternatives
-            .map(|paths| self.read_first(container.to_owned(), paths.to_vec()))
-            .collect();
-        let files = stream::iter(files).buffer_unordered(AT_A_TIME);
-        let read: Vec<_> = files.try_collect().await?;
+        let files = alternatives.map(|paths| self.read_first(container, paths).left_future());
+        let folders = folders.iter();
+        let folders = folders.map(|path| self.read_folder(container, path).right_future());
+        let all: Vec<_> = files.chain(folders).collect();
+        let all = stream::iter(all).buffer_unordered(AT_A_TIME);
+        let read: Vec<_> = all.try_collect().await?;
         Ok(read.into_iter().flatten().collect())
     }
 
     async fn read_first(
         &self,
-        container: String,
-        paths: Vec<String>,
+        container: &str,
+        paths: &[String],
     ) -> Result<Option<(String, Bytes)>, Error> {
         for path in paths {
-            let read = self.read_file(&container, &path).await?;
+            let read = self.read_file(container, path).await?;
             if let Some(bytes) = read.filter(|bytes| !bytes.is_empty()) {
-                return Ok(Some((path, bytes)));
+                return Ok(Some((path.clone(), bytes)));
             }
         }
         Ok(None)
+    }
+
+    async fn read_folder(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Option<(String, Bytes)>, Error> {
+        let read = self.download_folder(container, path, MAX_ARCHIVE).await?;
+        Ok(read.map(|bytes| (path.to_owned(), bytes)))
     }
 
     /// A regular file of a container; nothing if there is none, or too large a one.

@@ -1,4 +1,4 @@
-//! HTTP/1 with one caller: CONNECT, and requests in absolute form that are forwarded.
+//! HTTP/1 with one caller: CONNECT, and requests that are forwarded: in absolute form, or with `Host` alone.
 //!
 //! Request after request is answered until one of them turns the connection into a tunnel (CONNECT, `Upgrade`): then the
 //! rest is the relay's.
@@ -11,7 +11,7 @@ use std::time::Duration;
 use http_body_util::{Either, Empty};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HOST, HeaderValue};
-use hyper::http::uri::PathAndQuery;
+use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -25,6 +25,7 @@ use super::headers;
 use super::origin::Origin;
 use super::provisional::{Interjector, Line};
 use super::reply::{Body, Refusal};
+use crate::config::ENTRY_PORT;
 use crate::relay;
 
 /// The most that each side of an exchange holds of what it has read and, as much again, of what it has yet to write. The
@@ -119,7 +120,7 @@ impl Conversation {
     }
 
     async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-        let (host, port) = target(request.uri()).ok_or_else(Refusal::not_a_server)?;
+        let (host, port) = target(&request).ok_or_else(Refusal::not_a_server)?;
         let upgrade = headers::upgrade(request.version(), request.headers());
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
@@ -222,8 +223,15 @@ where
     Some((bare(parts.io.into_inner()), parts.read_buf.to_vec()))
 }
 
-/// Where a request in absolute form is to go.
-fn target(uri: &Uri) -> Option<(String, u16)> {
+/// Where a request is to go. PHP names the server by `Host` alone; one that names the entry so asks a server that is none.
+fn target<B>(request: &Request<B>) -> Option<(String, u16)> {
+    let uri = request.uri();
+    if uri.authority().is_none() && uri.path().starts_with('/') {
+        let host = Authority::try_from(request.headers().get(HOST)?.as_bytes()).ok()?;
+        let port = host.port_u16().unwrap_or(80);
+        let is_server = port != ENTRY_PORT && !host.host().is_empty();
+        return is_server.then(|| (host.host().to_owned(), port));
+    }
     let plain = uri.scheme_str()?.eq_ignore_ascii_case("http");
     let host = uri.host().filter(|_| plain)?;
     Some((host.to_owned(), uri.port_u16().unwrap_or(80)))

@@ -240,3 +240,27 @@ proptest::proptest! {
         drop(Create::read(&body));
     }
 }
+
+#[test]
+fn settings_that_a_user_mounts_are_not_looked_for() {
+    for (host, looked_for) in [
+        (json!({}), true),
+        (
+            json!({ "Binds": ["/tmp/etc/php:/srv:ro", "cache:/etc/php-cache"] }),
+            true,
+        ),
+        (
+            json!({ "Binds": ["/tmp/php.ini:/etc/php/8.2/cli/php.ini:ro"] }),
+            false,
+        ),
+        (
+            json!({ "Mounts": [{ "Type": "bind", "Source": "/a", "Target": "/etc" }] }),
+            false,
+        ),
+    ] {
+        let body = json!({ "Image": "web", "HostConfig": host });
+        let create = Create::read(body.to_string().as_bytes()).unwrap();
+        let folders = create.wanted(&[]).folders;
+        assert_eq!(!folders.is_empty(), looked_for, "{body}");
+    }
+}

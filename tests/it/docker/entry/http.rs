@@ -63,10 +63,15 @@ fn requests_of_one_connection_one_after_the_other() {
             let (first, second) = (server.listen(81), server.listen(82));
             let mut caller = client.call(lab).await;
             let mut servers = Vec::new();
-            for (listener, port) in [(&first, 81), (&second, 82), (&first, 81)] {
+            // PHP names the server by `Host` alone.
+            for (listener, port, server) in [
+                (&first, 81, "http://server:81"),
+                (&second, 82, "http://server:82"),
+                (&first, 81, ""),
+            ] {
                 caller
                     .say(format!(
-                        "POST http://server:{port}/a?b HTTP/1.1\r\nHost: server:{port}\r\nX-Case: Kept\r\n\
+                        "POST {server}/a?b HTTP/1.1\r\nHost: server:{port}\r\nX-Case: Kept\r\n\
                          Proxy-Connection: keep-alive\r\nContent-Length: 4\r\n\r\nping"
                     ))
                     .await;
@@ -276,7 +281,8 @@ fn what_cannot_be_had_is_answered_with_the_reason() {
                 assert!(text.contains("dockline"), "{text}");
             }
             let mut caller = client.call(lab).await;
-            caller.say("GET / HTTP/1.1\r\nHost: server\r\n\r\n").await;
+            let itself = "GET / HTTP/1.1\r\nHost: dockline-tunnel:8790\r\n\r\n";
+            caller.say(itself).await;
             assert_eq!(caller.hear_response().await.0, 400);
         })
         .await;
