@@ -3,7 +3,7 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`], [`entry`],
-//! [`events`], [`names`], [`api`], [`build`], [`mod@start`]; and [`engine`], real or made up.
+//! [`events`], [`names`], [`api`], [`build`], [`mod@start`], [`trust`]; and [`engine`], real or made up.
 
 mod api;
 mod build;
@@ -18,6 +18,7 @@ mod process;
 mod report;
 mod socks;
 mod start;
+mod trust;
 mod tunnel;
 
 use std::fs;
@@ -101,6 +102,7 @@ enum Suite {
     Api,
     Build,
     Start,
+    Trust,
     All,
 }
 
@@ -142,7 +144,7 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 9] = [
+    let suites: [(Suite, Measure); 10] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
@@ -152,6 +154,7 @@ fn measure_all(run: &Run) -> Result<()> {
         (Suite::Build, build::measure),
         (Suite::Entry, entry::measure),
         (Suite::Start, start::measure),
+        (Suite::Trust, trust::measure),
     ];
     fs::create_dir_all(&run.out).with_context(|| format!("make {}", run.out.display()))?;
     let mut report = Report::default();

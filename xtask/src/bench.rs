@@ -42,6 +42,8 @@ pub(crate) enum Suite {
     Build,
     /// Starts and sizes.
     Start,
+    /// What containers trust.
+    Trust,
     /// Everything.
     All,
 }
@@ -58,6 +60,7 @@ impl Suite {
             Self::Api => "api",
             Self::Build => "build",
             Self::Start => "start",
+            Self::Trust => "trust",
             Self::All => "all",
         }
     }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::clients::image;
+use crate::clients::{brought, image};
 use crate::console::say;
 use crate::dockline::{Dockline, Profile};
-use crate::engine::Engine;
+use crate::engine::{Engine, Version};
 use crate::setup::Setup;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
@@ -61,7 +61,7 @@ pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> R
     let mut build = workspace.cargo();
     build.args(["build", "--quiet", "--package", "dockline"]);
     shell.run(&mut build, BUILD_LIMIT)?;
-    let setup = Setup::any(shell, workspace, host)?;
+    let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let engine = setup.engines.first().context("no engine was prepared")?;
     let tried = image::ensure(shell, workspace, &setup.tools, engine)
         .and_then(|()| on_engine(shell, workspace, &setup.tools, engine));
@@ -70,7 +70,7 @@ pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> R
 
 fn on_engine(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engine) -> Result<()> {
     let folder = image::folder(workspace)?;
-    let (programs, settings) = image::mitmproxy(shell, &folder)?;
+    let (programs, settings) = brought::mitmproxy(shell, &folder)?;
     let dockline = Dockline::built(workspace, Profile::Debug, INSTANCE, &engine.endpoint)?;
     // Free a moment ago: mitmproxy has to be named before it can be told the gateway.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -176,7 +176,7 @@ impl Lab<'_> {
             "-d",
             "--label",
             LABEL,
-            image::IMAGE,
+            image::DEBIAN,
             "python3",
             "-c",
             INDEX,
@@ -199,7 +199,7 @@ impl Lab<'_> {
     fn build(&self, context: &Path) -> Result<()> {
         let address = self.serve_index()?;
         let index = format!("https://{address}");
-        let mut dockerfile = format!("FROM {}\nADD npm.tgz /opt/\n", image::IMAGE);
+        let mut dockerfile = format!("FROM {}\nADD npm.tgz /opt/\n", image::DEBIAN);
         for (_, script, _) in STEPS {
             dockerfile.extend(["RUN ", &script.replace("@@", &index), "\n"]);
         }

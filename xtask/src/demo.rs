@@ -18,6 +18,7 @@ use self::narrator::Narrator;
 use self::project::{BLOG, KIOSK, Project, SHOP, Stage};
 use crate::console::say;
 use crate::dockline::{Dockline, Profile};
+use crate::engine::Version;
 use crate::setup::Setup;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
@@ -37,7 +38,7 @@ pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> R
             .args(["build", "--quiet", "--package", "dockline"]),
         BUILD_LIMIT,
     )?;
-    let setup = Setup::any(shell, workspace, host)?;
+    let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let played = on_engine(&narrator, workspace, &setup);
     let stopped = setup.stop_started(workspace);
     played.and(stopped)?;

@@ -60,11 +60,8 @@ enum Task {
     Conform(conform::Flags),
     /// Formatting, lints, documentation, dependencies.
     Lint,
-    /// Tries which programs in containers are intercepted by mitmproxy; minutes, and two gigabytes.
-    Clients {
-        /// Only those whose name contains this.
-        only: Option<String>,
-    },
+    /// Tries which programs in containers are intercepted by mitmproxy; half an hour, and ten gigabytes.
+    Clients(clients::Flags),
     /// Tries whether what curl, pip, npm and go ask for in builds is intercepted by mitmproxy.
     Builds,
     /// Uses the page at `--http` in a real browser, and takes its pictures for the documents.
@@ -134,7 +131,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Soak(flags) => soak::run(&shell, &workspace, flags),
         Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
         Task::Lint => lint::run(&shell, &workspace),
-        Task::Clients { only } => clients::run(&shell, &workspace, host, only.as_deref()),
+        Task::Clients(flags) => clients::run(&shell, &workspace, host, flags),
         Task::Builds => builds::run(&shell, &workspace, host),
         Task::Page(flags) => page::run(&shell, &workspace, host, flags),
         Task::Interceptors(flags) => interceptors::run(&shell, &workspace, host, flags),

@@ -78,13 +78,18 @@ impl Setup {
         })
     }
 
-    /// The user's engine if there is one, else a private one.
-    pub(crate) fn any(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> Result<Self> {
+    /// The user's engine if there is one, else private ones.
+    pub(crate) fn any(
+        shell: &Shell,
+        workspace: &Workspace,
+        host: Option<&str>,
+        versions: &[Version],
+    ) -> Result<Self> {
         if host.is_some() || current_engine(shell, None).is_some() {
             return Self::current(shell, workspace, host);
         }
-        say("no engine answers here, so a private one is prepared");
-        Self::private(shell, workspace, &[Version::V26])
+        say("no engine answers here, so private ones are prepared");
+        Self::private(shell, workspace, versions)
     }
 
     /// Stops the engines that this run started. It goes on after Ctrl-C.

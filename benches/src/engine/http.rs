@@ -40,6 +40,29 @@ impl Http {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(u16, Value)> {
+        let (status, bytes) = self.ask_bytes(method, path, body)?;
+        let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            let text = String::from_utf8_lossy(&bytes);
+            Value::from(text.trim())
+        });
+        Ok((status, value))
+    }
+
+    /// Asks for what is no JSON.
+    pub(crate) fn download(&mut self, path: &str) -> Result<Vec<u8>> {
+        let (status, bytes) = self.ask_bytes("GET", path, None)?;
+        if status != 200 {
+            bail!("GET {path} answered {status}");
+        }
+        Ok(bytes)
+    }
+
+    fn ask_bytes(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Vec<u8>)> {
         self.send(method, path, body)?;
         let (status, kind) = self.head()?;
         let mut bytes = Vec::new();
@@ -50,11 +73,7 @@ impl Http {
             }
             Body::Chunked => while self.chunk(&mut bytes)? {},
         }
-        let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-            let text = String::from_utf8_lossy(&bytes);
-            Value::from(text.trim())
-        });
-        Ok((status, value))
+        Ok((status, bytes))
     }
 
     /// Asks for a stream of JSON lines; they come with [`Self::line`].

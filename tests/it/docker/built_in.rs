@@ -4,6 +4,7 @@
 mod trust;
 
 use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
@@ -12,17 +13,25 @@ use serde_json::Value;
 use crate::support::{Engine, IMAGE, Lab, eventually, on_each_engine, signal, succeed};
 
 /// `dockline serve` with the built-in interceptor, whose lines go to a file.
-struct Served {
+pub(super) struct Served {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Served {
     fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, &[], None)
+    }
+
+    /// With more flags, and with other roots than this machine's.
+    pub(super) fn start_with(lab: &Lab, flags: &[&str], roots: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lines = File::create(folder.path().join("lines")).unwrap();
         let har = folder.path().join("seen.har");
-        let mut served = dockline(lab, folder.path(), &["serve"]);
+        let mut served = dockline(lab, folder.path(), &[&["serve"], flags].concat());
+        if let Some(roots) = roots {
+            served.env("SSL_CERT_FILE", roots);
+        }
         served
             .env("DOCKLINE_HAR", har)
             .stdout(lines)
@@ -37,12 +46,36 @@ impl Served {
         succeed(&mut dockline(lab, self.folder.path(), arguments))
     }
 
+    /// Waits until it intercepts; answers what it says of itself then.
+    async fn intercepting(&self, lab: &Lab) -> Value {
+        eventually("built in", async || {
+            let status = self.folder.path().join("run/control.sock").exists();
+            let status = status.then(|| self.status(lab))?;
+            let is_up = status["tunnel"]["link"]["state"] == "up";
+            is_up.then_some(status)
+        })
+        .await
+    }
+
+    /// Where clients are intercepted, as soon as they are.
+    pub(super) async fn api(&self, lab: &Lab) -> String {
+        let status = self.intercepting(lab).await;
+        status["api_socket"].as_str().unwrap().to_owned()
+    }
+
     fn status(&self, lab: &Lab) -> Value {
         let text = self.run(lab, &["status", "--wait", "30", "--json"]);
         serde_json::from_str(&text).unwrap()
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// Ends it, with all that it has in the engine.
+    pub(super) fn clean(mut self, lab: &Lab) {
+        signal(self.child.id(), Signal::KILL);
+        self.child.wait().unwrap();
+        self.run(lab, &["clean"]);
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.path().join("lines")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
@@ -60,7 +93,7 @@ impl Drop for Served {
     }
 }
 
-fn dockline(lab: &Lab, folder: &std::path::Path, arguments: &[&str]) -> Command {
+fn dockline(lab: &Lab, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dockline"));
     command
         .args(arguments)
@@ -75,13 +108,7 @@ fn dockline(lab: &Lab, folder: &std::path::Path, arguments: &[&str]) -> Command 
 fn requests_between_containers_scroll_by_and_are_archived() {
     on_each_engine(async |lab| {
         let mut served = Served::start(&lab);
-        let status = eventually("built in", async || {
-            let status = served.folder.path().join("run/control.sock").exists();
-            let status = status.then(|| served.status(&lab))?;
-            let is_up = status["tunnel"]["link"]["state"] == "up";
-            is_up.then_some(status)
-        })
-        .await;
+        let status = served.intercepting(&lab).await;
         assert_eq!(status["interceptor"]["kind"], "builtin");
         assert_eq!(status["interceptor"]["reachable"], true);
         let ca = served.run(&lab, &["ca", "--pem"]);

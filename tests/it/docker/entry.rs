@@ -11,6 +11,7 @@ mod many;
 mod own_proxy;
 pub(super) mod recorder;
 mod shares;
+mod tls;
 
 use inside::Inside;
 use recorder::Recorder;

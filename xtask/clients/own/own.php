@@ -1,0 +1,1 @@
+<?php file_put_contents('php://stderr', "own-php\n");

@@ -1,0 +1,1 @@
+warn 'own-ruby'

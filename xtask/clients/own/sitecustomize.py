@@ -1,0 +1,3 @@
+import sys
+
+print("own-python", file=sys.stderr)
