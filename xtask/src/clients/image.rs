@@ -81,19 +81,16 @@ pub(crate) fn ensure(
     let dist = format!("{made}:/usr/lib/python3/dist-packages");
     copy(&modules.join("."), &dist)?;
     docker(&["start", "--attach", made])?;
-    for (name, image) in [("musl", MUSL), ("scratch", SCRATCH)] {
-        let (laid_out, tar) = (folder.join(name), folder.join(format!("{name}.tar")));
-        if laid_out.exists() {
-            fs::remove_dir_all(&laid_out).context("remove an old layout")?;
-        }
-        let from = format!("{made}:/images/{name}");
-        docker(&["cp", &from, &laid_out.display().to_string()])?;
-        let mut pack = Command::new("tar");
-        pack.arg("-C").arg(&laid_out).arg("-cf").arg(&tar).arg(".");
-        shell.output(&mut pack, MINUTES_10)?;
-        docker(&["import", &tar.display().to_string(), image])?;
-    }
     docker(&["commit", "--change", "CMD [\"/bin/sh\"]", made, DEBIAN])?;
+    for (name, image) in [("musl", MUSL), ("scratch", SCRATCH)] {
+        let mut import = Command::new("sh");
+        import
+            .args(["-c", "\"$0\" cp \"$1\" - | \"$0\" import - \"$2\""])
+            .arg(&tools.docker)
+            .args([&format!("{made}:/images/{name}/."), image]);
+        tools.configure(&mut import, engine);
+        shell.output(&mut import, MINUTES_10)?;
+    }
     docker(&["rm", made]).map(drop)
 }
 

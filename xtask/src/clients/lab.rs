@@ -87,6 +87,9 @@ impl Lab<'_> {
             let mut up = way.compose(self.tools, api, INSTANCE)?;
             up.current_dir(&self.folder).args(["up", "-d", "shop"]);
             self.shell.output(&mut up, MINUTES_2)?;
+            let mut ask = way.compose(self.tools, api, INSTANCE)?;
+            ask.current_dir(&self.folder).args(["exec", "-T", "shop"]);
+            self.until_served(&mut ask)?;
             return Ok(INSTANCE.to_owned());
         }
         let network = format!("{INSTANCE}-pages");
@@ -99,8 +102,19 @@ impl Lab<'_> {
         let fixed = ["run", "-d", "--label", LABEL, "--network", &network];
         let serve = [image::DEBIAN, "python3", "/pki/serve.py"];
         let serve = [&fixed[..], aliases.as_flattened(), &serve].concat();
-        self.docker(self.engine, &serve)?;
+        let server = self.docker(self.engine, &serve)?;
+        let mut ask = self.tools.docker(self.engine);
+        self.until_served(ask.args(["exec", server.trim()]))?;
         Ok(network)
+    }
+
+    /// The last port that the server listens at is that of HTTPS.
+    fn until_served(&self, ask: &mut Command) -> Result<()> {
+        let script = "import socket; socket.create_connection((\"127.0.0.1\", 443))";
+        ask.args(["python3", "-c", script]);
+        self.shell.wait_until("the server", MINUTES_2, || {
+            Ok(self.shell.try_output(ask, MINUTES_2).map(drop))
+        })
     }
 
     /// Measures how much longer programs take to start in an injected container.
@@ -149,10 +163,12 @@ impl Lab<'_> {
         } else {
             self.run_all(api, network, way, program, &paths)?
         };
+        self.shell.go_on()?;
         let marker = preload(program.name).filter(|_| way.own);
         let mut cells = Vec::new();
         let mut complaints = String::new();
-        for ((expected, said), path) in program.expected.iter().zip(&said).zip(&paths) {
+        let expected = program.expected(way.own);
+        for ((expected, said), path) in expected.iter().zip(&said).zip(&paths) {
             let got = said.contains(HELLO) && marker.is_none_or(|marker| said.contains(marker));
             let cell = match expected {
                 Cell::Untried => Cell::Untried,
@@ -187,7 +203,7 @@ impl Lab<'_> {
                 let tried = expected != Cell::Untried;
                 let script = program.script.replace("@@", &format!("{page}{path}"));
                 let script = if tried { &script } else { "true" };
-                format!("( export HOME=$(mktemp -d -p /dev/shm)\n{script}\n) 2>&1 </dev/null\n")
+                format!("( export HOME=$(mktemp -d -p /dev/shm); export TMPDIR=$HOME\n{script}\n) 2>&1 </dev/null\n")
             })
             .collect();
         let script = script.join("echo; echo ======\n") + "true";

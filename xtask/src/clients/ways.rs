@@ -90,7 +90,7 @@ pub(crate) fn preload(name: &str) -> Option<&'static str> {
     let of = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     if of(&["Python", "pip", "uv"]) {
         Some("own-python")
-    } else if of(&["Node", "npm", "Yarn", "pnpm", "musl: Node"]) {
+    } else if of(&["Node", "npm", "Yarn", "pnpm"]) {
         Some("own-node")
     } else if of(&["Java"]) {
         Some("own-java")

@@ -34,7 +34,11 @@ function prepare(url) {
 function agents(proxy) {
   const http = require('http');
   const https = require('https');
-  const direct = exceptions(process.env.no_proxy || process.env.NO_PROXY || '');
+  const listed = exceptions(process.env.no_proxy || process.env.NO_PROXY || '');
+  const at = proxy.hostname.replace(/^\[|\]$/g, '');
+  // Who connects to the proxy knows of it.
+  const direct = (host, port) =>
+    (host === at && Number(port) === (Number(proxy.port) || 80)) || listed(host, port);
 
   // A connection through the proxy, for an agent that would make one by itself. Agents with ways of their own are
   // left alone.
@@ -64,7 +68,6 @@ function agents(proxy) {
   return { connect };
 
   function tunnel(host, port, done) {
-    const at = proxy.hostname.replace(/^\[|\]$/g, '');
     const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const asked = http.request({
       method: 'CONNECT',
