@@ -30,10 +30,13 @@ pub(super) fn inject(variables: &mut Variables<'_>) {
     };
     let php = extended(php, &format!("{FOLDER}/{PHP_FOLDER}"));
     variables.set(PHP_FOLDERS, &php);
-    let python = extended(
-        variables.given(PYTHON_FOLDERS),
-        &format!("{FOLDER}/{PYTHON_FOLDER}"),
-    );
+    // Python loads the first `sitecustomize` that it finds alone, and ours loads the next one. Nothing else is in there.
+    let python = format!("{FOLDER}/{PYTHON_FOLDER}");
+    let python = match variables.given(PYTHON_FOLDERS) {
+        Some(given) if !has(given, &python) => format!("{python}:{given}"),
+        Some(given) => given.to_owned(),
+        None => python,
+    };
     variables.set(PYTHON_FOLDERS, &python);
     let preload = format!("--require {FOLDER}/{NODE_FILE}");
     let there = variables.given(NODE_OPTIONS);
@@ -47,9 +50,13 @@ pub(super) fn inject(variables: &mut Variables<'_>) {
 fn extended(given: Option<&str>, ours: &str) -> String {
     match given {
         None => ours.to_owned(),
-        Some(given) if given.split(':').any(|folder| folder == ours) => given.to_owned(),
+        Some(given) if has(given, ours) => given.to_owned(),
         Some(given) => format!("{given}:{ours}"),
     }
+}
+
+fn has(list: &str, ours: &str) -> bool {
+    list.split(':').any(|folder| folder == ours)
 }
 
 /// Whether that version of Node heeds the proxy's variables by itself (`NODE_USE_ENV_PROXY`).

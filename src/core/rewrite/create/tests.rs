@@ -155,7 +155,7 @@ fn what_is_trusted_is_extended_and_never_lost() {
             "NODE_OPTIONS",
             Some("--no-warnings --require /.dockline/node.cjs"),
         ),
-        ("PYTHONPATH", Some("/app:/.dockline/python")),
+        ("PYTHONPATH", Some("/.dockline/python:/app")),
         ("APT_CONFIG", None),
         ("SYSTEM_WGETRC", Some("/.dockline/wgetrc")),
     ] {
