@@ -18,7 +18,7 @@ use self::projects::{PROJECTS, Projects};
 use crate::clients::image;
 use crate::console::say;
 use crate::dockline::{Dockline, Profile};
-use crate::engine::Engine;
+use crate::engine::{Engine, Version};
 use crate::setup::Setup;
 use crate::shell::{MINUTES_2, Shell};
 use crate::tools::Tools;
@@ -58,7 +58,7 @@ pub(crate) fn run(
     let mut build = workspace.cargo();
     build.args(["build", "--quiet", "--package", "dockline"]);
     shell.run(&mut build, BUILD_LIMIT)?;
-    let setup = Setup::any(shell, workspace, host)?;
+    let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let engine = setup.engines.last().context("no engine was prepared")?;
     let tried = image::ensure(shell, workspace, &setup.tools, engine).and_then(|()| {
         let trial = Trial {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::text;
-use crate::clients::image;
+use crate::clients::{brought, image};
 use crate::console::say;
 use crate::engine::Engine;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
@@ -111,7 +111,7 @@ impl Program {
             Self::BuiltIn => return Ok((Vec::new(), ready)),
             Self::MitmproxyUpstream | Self::MitmproxyAddon => {
                 let clients = image::folder(workspace)?;
-                (ready.programs, ready.settings) = image::mitmproxy(shell, &clients)?;
+                (ready.programs, ready.settings) = brought::mitmproxy(shell, &clients)?;
                 ready.settings.join("mitmproxy-ca-cert.pem")
             }
             Self::Mockttp => {
@@ -222,7 +222,7 @@ pub(super) fn origins_authority(
     folder: &Path,
 ) -> Result<()> {
     let mut read = tools.docker(engine);
-    read.args(["run", "--rm", "--network", "none", image::IMAGE]);
+    read.args(["run", "--rm", "--network", "none", image::DEBIAN]);
     let pem = shell.output(read.args(["cat", "/pki/root.crt"]), MINUTES_2)?;
     fs::write(root_file(folder), pem).context("keep the origins' authority")
 }

@@ -45,12 +45,12 @@ impl<'a> Projects<'a> {
             let path = folder.join(format!("{project}.json"));
             let origin = |name: &str| {
                 json!({
-                    "image": image::IMAGE, "command": ["python3", "-c", ORIGIN], "stop_signal": "SIGKILL",
+                    "image": image::DEBIAN, "command": ["python3", "-c", ORIGIN], "stop_signal": "SIGKILL",
                     "environment": { "ME": format!("{project}/{name}"), "NAME": name },
                 })
             };
             let web = json!({
-                "image": image::IMAGE, "command": ["sleep", "infinity"], "stop_signal": "SIGKILL",
+                "image": image::DEBIAN, "command": ["sleep", "infinity"], "stop_signal": "SIGKILL",
                 "environment": { "PROJECT": project },
             });
             let services =
