@@ -120,7 +120,7 @@ async fn what_cannot_be_reached_is_refused_in_words_and_seen() {
     .await;
     assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 403 "));
     let mut caller = rig.caller().await;
-    say(&mut caller, "GET / HTTP/1.1\r\nHost: vault\r\n\r\n").await;
+    say(&mut caller, "GET / HTTP/1.1\r\nHost: dockline:8790\r\n\r\n").await;
     assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 400 "));
     let entries = rig.ends().await;
     assert_eq!(entries[0]["request"]["url"], "tcp://vault:443");
