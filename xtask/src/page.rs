@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::engine::Version;
 use crate::setup::Setup;
 use crate::shell::{MINUTES_10, Shell};
 use crate::workspace::Workspace;
@@ -54,7 +55,7 @@ pub(crate) fn run(
         .args([PLAYWRIGHT, "--prefix", "."])
         .current_dir(&folder);
     shell.run(&mut install, MINUTES_10)?;
-    let setup = Setup::any(shell, workspace, host)?;
+    let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let engine = setup.engines.first().context("no engine was prepared")?;
     let profile = if flags.release { "release" } else { "debug" };
     let docker = setup.tools.docker(engine);

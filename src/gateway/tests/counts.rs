@@ -60,7 +60,7 @@ async fn requests_that_the_interceptor_gets_are_the_callers() {
     let interceptor = Server::new().await;
     let at = Interceptor::at(&interceptor.address().to_string()).unwrap();
     let rig = Rig::with(Config {
-        interceptor: Some(at),
+        interceptors: Some(at).into(),
         ..Config::default()
     })
     .await;
