@@ -176,8 +176,9 @@ impl Driver {
             let unseen = incarnation.is_none().then_some(unseen);
             let wake = operations.next_wake().into_iter().chain(unseen).min();
             tokio::select! {
-                changed = self.map.changed() => if changed.is_err() { return },
-                changed = self.leases.changed() => if changed.is_err() { return },
+                // Whoever wrote them may end before the tunnel does, and says nothing of the tunnel by that.
+                Ok(()) = self.map.changed() => {}
+                Ok(()) = self.leases.changed() => {}
                 () = operations.next_done() => {}
                 () = sleep_until(wake) => {}
             }

@@ -20,18 +20,15 @@ pub(super) struct Served {
 
 impl Served {
     fn start(lab: &Lab) -> Self {
-        Self::start_with(lab, &[], None)
+        Self::start_with(lab, &[])
     }
 
-    /// With more flags, and with other roots than this machine's.
-    pub(super) fn start_with(lab: &Lab, flags: &[&str], roots: Option<&Path>) -> Self {
+    /// With more flags.
+    pub(super) fn start_with(lab: &Lab, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lines = File::create(folder.path().join("lines")).unwrap();
         let har = folder.path().join("seen.har");
         let mut served = dockline(lab, folder.path(), &[&["serve"], flags].concat());
-        if let Some(roots) = roots {
-            served.env("SSL_CERT_FILE", roots);
-        }
         served
             .env("DOCKLINE_HAR", har)
             .stdout(lines)

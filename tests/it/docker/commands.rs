@@ -142,10 +142,11 @@ fn serve_status_resolve_route_clean() {
         let clean = served.run(&lab, &["clean"]);
         assert_eq!(clean.status.code(), Some(1), "not while it runs: {clean:?}");
         let ended = served.signal(Signal::TERM);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{said}");
         assert!(
-            ended.status.success(),
-            "{}",
-            String::from_utf8_lossy(&ended.stderr)
+            !said.contains("has gone"),
+            "nothing is brought up at the end: {said}"
         );
         assert_eq!(served.run(&lab, &["status"]).status.code(), Some(3));
         assert!(!served.folder.path().join("run/control.sock").exists());

@@ -68,12 +68,13 @@ fn serve(inside: &Inside, acceptor: TlsAcceptor) -> JoinHandle<()> {
     })
 }
 
-/// An image that trusts that root alone; it goes with the laboratory.
-fn image(lab: &Lab, root: &Root, folder: &Path) -> String {
+/// An image that trusts these roots and no others; it goes with the laboratory.
+fn image(lab: &Lab, roots: [&Root; 2], folder: &Path) -> String {
     let (own, maker) = (lab.own("image"), lab.own("maker"));
     let certificates = folder.join("etc/ssl/certs");
     std::fs::create_dir_all(&certificates).unwrap();
-    std::fs::write(certificates.join("ca-certificates.crt"), root.0.pem()).unwrap();
+    let bundle = roots.map(|root| root.0.pem()).concat();
+    std::fs::write(certificates.join("ca-certificates.crt"), bundle).unwrap();
     let label = format!("test={}", lab.name);
     lab.docker(&["create", "--name", &maker, "--label", &label, IMAGE]);
     let etc = folder.join("etc").display().to_string();
@@ -148,7 +149,7 @@ fn clients_trust_the_interceptor_and_whom_their_image_trusts() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let (public, private) = (Root::new("public"), Root::new("private"));
-        let image = image(&lab, &private, folder);
+        let image = image(&lab, [&public, &private], folder);
         let net = lab.network("net", &[]);
         let servers = ["open", "closed"].map(|name| resident(&lab, name, &net, &[]));
         let [Some(open), Some(closed)] = servers else {
@@ -160,7 +161,7 @@ fn clients_trust_the_interceptor_and_whom_their_image_trusts() {
         ];
         let known = folder.join("public.pem");
         std::fs::write(&known, public.0.pem()).unwrap();
-        let served = Served::start_with(&lab, &["--pass-through", "closed"], Some(&known));
+        let served = Served::start_with(&lab, &["--pass-through", "closed"]);
         let host = served.api(&lab).await;
         let engine = Engine {
             host,
