@@ -25,7 +25,7 @@ pub(crate) struct Dockline {
     /// When the process was started.
     pub(crate) started: Instant,
     control: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Dockline {
@@ -48,15 +48,48 @@ impl Dockline {
         Ok(dockline)
     }
 
+    /// With the built-in interceptor, trusting origins by the authorities in `trusted`. There need be no engine.
+    pub(crate) fn intercepting(
+        program: &Path,
+        engine: &Path,
+        log: &Path,
+        trusted: &Path,
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.env("SSL_CERT_FILE", trusted);
+        let flags = ["--interceptor", "builtin"];
+        let mut dockline = Self::start(command, engine, log, &flags)?;
+        dockline.until("to listen", |status| !status["interceptor"].is_null())?;
+        Ok(dockline)
+    }
+
+    /// Where the built-in interceptor listens.
+    pub(crate) fn interceptor(&self) -> Result<SocketAddr> {
+        let (_, status) = http::once(&self.control, "GET", "/v1/status", None)?;
+        let address = status["interceptor"]["address"].as_str();
+        address
+            .and_then(|text| text.parse().ok())
+            .context("there is no built-in interceptor")
+    }
+
+    /// Whom its clients are to trust, in PEM.
+    pub(crate) fn authority(&self) -> Result<String> {
+        let path = self.folder.path().join("ca.pem");
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
     /// Starts it.
     pub(crate) fn spawn(program: &Path, engine: &Path, log: &Path) -> Result<Self> {
         Self::spawn_with(program, engine, log, &[])
     }
 
     fn spawn_with(program: &Path, engine: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
+        Self::start(Command::new(program), engine, log, flags)
+    }
+
+    fn start(mut command: Command, engine: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for dockline")?;
         let (dns, gateway, http) = (free_port()?, free_port()?, free_port()?);
-        let mut command = Command::new(program);
         command
             .args(["serve", "--instance", INSTANCE, "--dns-forward", "none"])
             .args(["--dns", &dns.to_string(), "--gateway", &gateway.to_string()])
@@ -82,7 +115,7 @@ impl Dockline {
             gateway,
             started,
             control,
-            _folder: folder,
+            folder,
         })
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`], [`entry`],
-//! [`events`], [`names`], [`api`], [`build`], [`mod@start`], [`trust`]; and [`engine`], real or made up.
+//! [`events`], [`interceptor`], [`names`], [`api`], [`build`], [`mod@start`], [`trust`]; and [`engine`], real or made up.
 
 mod api;
 mod build;
@@ -12,6 +12,7 @@ mod dockline;
 mod engine;
 mod entry;
 mod events;
+mod interceptor;
 mod measure;
 mod names;
 mod process;
@@ -98,6 +99,7 @@ enum Suite {
     Tunnel,
     Entry,
     Events,
+    Interceptor,
     Names,
     Api,
     Build,
@@ -144,10 +146,11 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 10] = [
+    let suites: [(Suite, Measure); 11] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
+        (Suite::Interceptor, interceptor::measure),
         (Suite::Names, names::measure),
         (Suite::Tunnel, tunnel::measure),
         (Suite::Api, api::measure),

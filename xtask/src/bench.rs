@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::clients::{brought, image};
 use crate::console::say;
 use crate::engine::{Engine, Version, can_make_engines, install};
 use crate::setup::Setup;
@@ -34,6 +35,8 @@ pub(crate) enum Suite {
     Entry,
     /// From the engine's events to names and joins.
     Events,
+    /// The built-in interceptor.
+    Interceptor,
     /// Answers, changes and memory of the core.
     Names,
     /// The API proxy.
@@ -56,6 +59,7 @@ impl Suite {
             Self::Tunnel => "tunnel",
             Self::Entry => "entry",
             Self::Events => "events",
+            Self::Interceptor => "interceptor",
             Self::Names => "names",
             Self::Api => "api",
             Self::Build => "build",
@@ -66,7 +70,10 @@ impl Suite {
     }
 
     fn needs_engine(self) -> bool {
-        !matches!(self, Self::Dns | Self::Names | Self::Socks)
+        !matches!(
+            self,
+            Self::Dns | Self::Interceptor | Self::Names | Self::Socks
+        )
     }
 }
 
@@ -156,8 +163,24 @@ fn measure(
             bench.env("DOCKER_CONFIG", config);
         }
     }
+    if matches!(flags.suite, Suite::Interceptor | Suite::All) {
+        bring_mitmproxy(shell, workspace, &mut bench)?;
+    }
     shell.run(&mut bench, BENCH_LIMIT)?;
     say(format_args!("values and table: {}", results.display()));
+    Ok(())
+}
+
+/// By Python's package index, where that can be reached; else it is left out of the comparison.
+fn bring_mitmproxy(shell: &Shell, workspace: &Workspace, bench: &mut Command) -> Result<()> {
+    match brought::mitmproxy(shell, &image::folder(workspace)?) {
+        Ok((programs, _)) => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let places = [programs].into_iter().chain(std::env::split_paths(&path));
+            bench.env("PATH", std::env::join_paths(places)?);
+        }
+        Err(error) => say(format_args!("mitmproxy is left out: {error:#}")),
+    }
     Ok(())
 }
 
