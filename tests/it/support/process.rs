@@ -1,5 +1,6 @@
 //! The program under test as a process of its own: its memory, threads and files are nobody else's.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,6 +9,9 @@ use std::time::Duration;
 use dockline::control::client;
 use dockline::control::report::shape::Status;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 use super::eventually;
 
@@ -118,6 +122,8 @@ impl Serve {
         .await;
         let dns = status.dns.parse().unwrap();
         eventually("answering", async || answers(dns).then_some(())).await;
+        let api = folder.path().join("run/docker.sock");
+        eventually("the API proxy", async || pinged(&api).await.ok()).await;
         Self {
             fresh: Cost::of(child.id()).unwrap(),
             child,
@@ -174,6 +180,14 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Has the API proxy answer, which has a thread of its own as well: whatever it says.
+async fn pinged(api: &Path) -> io::Result<()> {
+    let mut stream = UnixStream::connect(api).await?;
+    let ping = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+    stream.write_all(ping).await?;
+    stream.read_u8().await.map(drop)
 }
 
 /// Whether DNS answers, which has a thread of its own and is the last to be there.
