@@ -40,11 +40,12 @@ const ARCHITECTURES: [Arch; 2] = [
 ];
 
 /// Everything that the program is made of.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "build.rs",
     "Cargo.lock",
     "Cargo.toml",
     "src/core/wire",
+    "src/proxy/provisional.rs",
     "tunnel-image/Cargo.toml",
     "tunnel-image/src",
 ];

@@ -4,6 +4,8 @@
 //! written to the client beside it, between its own messages: a [`Line`] lies below hyper and writes what its [`Interjector`]
 //! is given as soon as hyper has flushed all that it had to say before. Whoever gives it something waits until it is written, and
 //! says nothing else to hyper meanwhile: what comes after a provisional answer really does.
+//!
+//! This file is compiled into the tunnel as well, for its plain mode.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf as _, Bytes};
+use hyper::body::{Buf as _, Bytes};
 use hyper::ext::on_informational;
 use hyper::{HeaderMap, Request, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -207,4 +209,68 @@ fn encoded(status: StatusCode, all: &HeaderMap) -> Bytes {
     }
     text.extend_from_slice(b"\r\n");
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use http_body_util::Empty;
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn hear(stream: &mut DuplexStream, expected: &str) {
+        let mut heard = vec![0; expected.len()];
+        let read = timeout(Duration::from_secs(20), stream.read_exact(&mut heard)).await;
+        read.expect("all of it in time").unwrap();
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+    }
+
+    #[tokio::test]
+    async fn what_an_origin_says_before_its_answer_reaches_the_client_before_it() {
+        // So small that nothing is written at once.
+        let (mut client, near) = duplex(7);
+        let (far, mut origin) = duplex(1_024);
+        let (line, interjector) = Line::new(near);
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(far)).await;
+        let (sender, connection) = handshake.unwrap();
+        let sender = Arc::new(tokio::sync::Mutex::new(sender));
+        let service = service_fn(|request: Request<Incoming>| {
+            let (interjector, sender) = (interjector.clone(), Arc::clone(&sender));
+            async move {
+                let passed = interjector.pass(request, async |request| {
+                    let request = request.map(|_| Empty::<Bytes>::new());
+                    sender.lock().await.send_request(request).await.unwrap()
+                });
+                Ok::<_, Infallible>(passed.await)
+            }
+        });
+        let server = hyper::server::conn::http1::Builder::new()
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(line), service);
+        let talk = async {
+            for _ in 0..2 {
+                let sent = client.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
+                sent.unwrap();
+                hear(&mut origin, "GET / HTTP/1.1\r\n\r\n").await;
+                let early = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+                origin.write_all(early.as_bytes()).await.unwrap();
+                hear(&mut client, early).await;
+                let answer = format!("{early}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                origin.write_all(answer.as_bytes()).await.unwrap();
+                hear(&mut client, &answer).await;
+            }
+        };
+        tokio::select! {
+            () = talk => {}
+            ended = server => panic!("the server ended: {ended:?}"),
+            ended = connection => panic!("the connection to the origin ended: {ended:?}"),
+        }
+    }
 }

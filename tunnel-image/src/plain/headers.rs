@@ -27,8 +27,22 @@ pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderVal
     headers.get(UPGRADE).filter(|_| asked).cloned()
 }
 
-/// The headers of a message for the next hop; with `upgrade`, of one that switches.
-pub(super) fn passed_on(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
+/// The headers of a request, for the origin; with `upgrade`, of one that asks to switch.
+pub(super) fn of_request(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
+    let mut passed = end_to_end(headers);
+    if has_token(headers, &TE, "trailers") {
+        passed.insert(TE, HeaderValue::from_static("trailers"));
+        passed.append(CONNECTION, HeaderValue::from_static("TE"));
+    }
+    switching(passed, upgrade)
+}
+
+/// The headers of a response, for the client; with `upgrade`, of one that switches.
+pub(super) fn of_response(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
+    switching(end_to_end(headers), upgrade)
+}
+
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let stays = |name: &HeaderName| {
         let named = || has_token(headers, &CONNECTION, name.as_str());
         !OURS.contains(name) && (VITAL.contains(name) || !named())
@@ -37,10 +51,10 @@ pub(super) fn passed_on(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> He
     for (name, value) in headers.iter().filter(|(name, _)| stays(name)) {
         passed.append(name.clone(), value.clone());
     }
-    if has_token(headers, &TE, "trailers") {
-        passed.insert(TE, HeaderValue::from_static("trailers"));
-        passed.append(CONNECTION, HeaderValue::from_static("TE"));
-    }
+    passed
+}
+
+fn switching(mut passed: HeaderMap, upgrade: Option<HeaderValue>) -> HeaderMap {
     if let Some(protocol) = upgrade {
         passed.insert(UPGRADE, protocol);
         passed.append(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -88,8 +102,12 @@ mod tests {
              x-last: 1",
         );
         assert_eq!(
-            print(&passed_on(&headers, None)),
+            print(&of_request(&headers, None)),
             "host: api\ncontent-length: 3\nx-last: 1\nte: trailers\nconnection: TE\n"
+        );
+        assert_eq!(
+            print(&of_response(&headers, None)),
+            "host: api\ncontent-length: 3\nx-last: 1\n"
         );
     }
 
@@ -101,9 +119,9 @@ mod tests {
         assert_eq!(upgrade(Version::HTTP_11, &bare), None);
         let protocol = upgrade(Version::HTTP_11, &asked);
         assert_eq!(
-            print(&passed_on(&asked, protocol)),
+            print(&of_request(&asked, protocol)),
             "upgrade: websocket\nconnection: Upgrade\n"
         );
-        assert_eq!(print(&passed_on(&bare, None)), "");
+        assert_eq!(print(&of_request(&bare, None)), "");
     }
 }

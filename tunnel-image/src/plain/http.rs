@@ -253,7 +253,7 @@ fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
 /// The request as the origin gets it: in origin form, with the `Host` that the client sent.
 fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Request<Sent> {
     let (mut parts, body) = request.into_parts();
-    parts.headers = headers::passed_on(&parts.headers, upgrade);
+    parts.headers = headers::of_request(&parts.headers, upgrade);
     // Clients of HTTP/1.0 need not send it.
     let host = parts.uri.authority().map(|authority| {
         let text = authority.as_str();
@@ -271,7 +271,7 @@ fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Reques
 /// The answer as the client gets it; with `switched`, the last one of its connection.
 fn to_client(response: Response<Incoming>, switched: Option<HeaderValue>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    parts.headers = headers::passed_on(&parts.headers, switched);
+    parts.headers = headers::of_response(&parts.headers, switched);
     parts.version = Version::HTTP_11;
     Response::from_parts(parts, Either::Left(body))
 }
