@@ -40,12 +40,13 @@ const ARCHITECTURES: [Arch; 2] = [
 ];
 
 /// Everything that the program is made of.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "build.rs",
     "Cargo.lock",
     "Cargo.toml",
     "src/core/wire",
     "src/proxy/provisional.rs",
+    "src/relay/carry.rs",
     "tunnel-image/Cargo.toml",
     "tunnel-image/src",
 ];

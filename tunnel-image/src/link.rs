@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
@@ -75,7 +76,7 @@ impl HandedOn {
             }
         };
         tokio::select! {
-            () = tunnel(caller, stream, Vec::new(), Vec::new()) => {}
+            () = tunnel(caller, stream, Bytes::new(), Bytes::new()) => {}
             () = owner_died => {}
         }
     }

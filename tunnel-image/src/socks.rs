@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fast_socks5::server::{Socks5ServerProtocol, SocksServerError, states};
 use fast_socks5::util::target_addr::TargetAddr;
 use fast_socks5::{ReplyError, Socks5Command};
@@ -70,9 +71,9 @@ impl Socks {
         let Ok(target) = opened else {
             return Box::pin(part(client)).await;
         };
-        let early = client.buffer().to_vec();
+        let early = Bytes::copy_from_slice(client.buffer());
         if let Ok(client) = client.into_inner().release().await {
-            tunnel(client, target, early, Vec::new()).await;
+            tunnel(client, target, early, Bytes::new()).await;
         }
     }
 

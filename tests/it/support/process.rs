@@ -1,5 +1,6 @@
 //! The program under test as a process of its own: its memory, threads and files are nobody else's.
 
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -29,9 +30,9 @@ pub(crate) struct Cost {
 impl Cost {
     /// Nothing for a process of another machine.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-        let entries = |folder: &str| Some(std::fs::read_dir(folder).ok()?.count());
+        let entries = |folder: &str| Some(fs::read_dir(folder).ok()?.count());
         Some(Self {
             memory: line.split_whitespace().next()?.parse().ok()?,
             threads: entries(&format!("/proc/{pid}/task"))?,
@@ -151,7 +152,11 @@ impl Serve {
             &format!("back to {threads} threads, {files} files"),
             async || {
                 let now = self.cost();
-                (now.files <= files && now.threads <= threads + 2).then_some(())
+                let recovered = now.files <= files && now.threads <= threads + 2;
+                recovered.then_some(()).ok_or_else(|| {
+                    let open = open_files(self.child.id());
+                    format!("it has {} threads, and open: {open:?}", now.threads)
+                })
             },
         )
         .await;
@@ -180,6 +185,18 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What each file is that a process has open.
+fn open_files(pid: u32) -> Vec<PathBuf> {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    let mut open: Vec<_> = files
+        .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+        .collect();
+    open.sort();
+    open
 }
 
 /// Has the API proxy answer, which has a thread of its own as well: whatever it says.

@@ -205,14 +205,14 @@ impl Handover {
     async fn take(self) -> Option<(Bare, Bare)> {
         let client = handed_over(self.client, Line::into_inner).await?;
         let far = match self.far {
-            Far::Open(stream) => (stream, Vec::new()),
+            Far::Open(stream) => (stream, Bytes::new()),
             Far::Upgrading(upgrade) => handed_over(upgrade, |stream| stream).await?,
         };
         Some((client, far))
     }
 }
 
-type Bare = (TcpStream, Vec<u8>);
+type Bare = (TcpStream, Bytes);
 
 async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> TcpStream) -> Option<Bare>
 where
@@ -220,7 +220,7 @@ where
 {
     let taken = upgrade.await.ok().map(Upgraded::downcast::<TokioIo<S>>);
     let parts = taken?.ok()?;
-    Some((bare(parts.io.into_inner()), parts.read_buf.to_vec()))
+    Some((bare(parts.io.into_inner()), parts.read_buf))
 }
 
 /// Where a request is to go. PHP names the server by `Host` alone; one that names the entry so asks a server that is none.
