@@ -3,18 +3,21 @@
 //! Everything is read when it is asked for; what has never happened has a description and no line. Names are promised: others
 //! may be added, none is renamed.
 
+mod page;
+
 use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::report::Sources;
+use self::page::Page;
+use super::report::{InterceptorSource, Sources};
+use crate::core::hand_on::Shares;
 use crate::core::inventory::RunState;
 use crate::core::map::NetworkMap;
 
@@ -176,15 +179,7 @@ fn ways(page: &mut Page<'_>, sources: &Sources) -> fmt::Result {
         "Where the link to the tunnel stands: 1 for the state that it is in",
         LINK_STATES.map(|word| ([("state", word)], i64::from(word == link))),
     )?;
-    let reachable = sources.interceptors.rest.as_ref();
-    let reachable = reachable.and_then(|interceptor| *interceptor.reachable.borrow());
-    if let Some(answers) = reachable {
-        page.gauge(
-            "interceptor_reachable",
-            "Whether the interceptor answered the last time",
-            i64::from(answers),
-        )?;
-    }
+    interceptors(page, &sources.interceptors)?;
     page.gauge(
         "intercepting",
         "Whether callers of the entry are handed on to the interceptor: not while it is paused",
@@ -208,84 +203,31 @@ fn ways(page: &mut Page<'_>, sources: &Sources) -> fmt::Result {
     page.counters("api_refused", "Calls that the API proxy refused", refused)
 }
 
-/// Labels with their values.
-type Labels<'a, const N: usize> = [(&'a str, &'a str); N];
-
-/// What is being written.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    fn metric(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        metric: &impl EncodeMetric,
-    ) -> fmt::Result {
-        let kind = metric.metric_type();
-        metric.encode(self.0.encode_descriptor(name, help, unit, kind)?)
+/// Everybody's without a label, as that of most is the only one; those of some by their names.
+fn interceptors(
+    page: &mut Page<'_>,
+    interceptors: &Shares<Option<InterceptorSource>>,
+) -> fmt::Result {
+    let answers = |source: &Option<InterceptorSource>| {
+        let reachable = source.as_ref().map(|source| *source.reachable.borrow());
+        reachable.flatten().map(i64::from)
+    };
+    let mut encoder = page.0.encode_descriptor(
+        "interceptor_reachable",
+        "Whether the interceptor answered the last time",
+        None,
+        MetricType::Gauge,
+    )?;
+    if let Some(answers) = answers(&interceptors.rest) {
+        encoder.encode_gauge(&answers)?;
     }
-
-    fn family<M: EncodeMetric>(
-        &mut self,
-        name: &str,
-        help: &str,
-        kind: MetricType,
-        lines: impl IntoIterator<Item = (impl EncodeLabelSet, M)>,
-    ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, None, kind)?;
-        for (labels, metric) in lines {
-            metric.encode(encoder.encode_family(&labels)?)?;
+    for (name, source) in &interceptors.named {
+        if let Some(answers) = answers(source) {
+            let labels = [("name", name.as_str())];
+            encoder.encode_family(&labels)?.encode_gauge(&answers)?;
         }
-        Ok(())
     }
-
-    fn info(&mut self, name: &str, help: &str, labels: &Labels<'_, 2>) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Info)?
-            .encode_info(labels)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
-        self.metric(name, help, None, &ConstGauge::new(value))
-    }
-
-    fn gauges<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        lines: impl IntoIterator<Item = (Labels<'l, N>, i64)>,
-    ) -> fmt::Result {
-        let lines = lines.into_iter();
-        let lines = lines.map(|(labels, value)| (labels, ConstGauge::new(value)));
-        self.family(name, help, MetricType::Gauge, lines)
-    }
-
-    fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
-        self.metric(name, help, None, &ConstCounter::new(count))
-    }
-
-    fn every_counter<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        lines: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
-    ) -> fmt::Result {
-        let lines = lines.into_iter();
-        let lines = lines.map(|(labels, count)| (labels, ConstCounter::new(count)));
-        self.family(name, help, MetricType::Counter, lines)
-    }
-
-    /// Those that have counted anything.
-    fn counters<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        lines: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
-    ) -> fmt::Result {
-        let lines = lines.into_iter().filter(|(_, count)| *count > 0);
-        self.every_counter(name, help, lines)
-    }
+    Ok(())
 }
 
 fn number(count: usize) -> i64 {

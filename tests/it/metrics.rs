@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use dockline::config::{Interception, Named};
+use dockline::gateway::Interceptor;
 use hickory_server::proto::rr::RecordType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -81,6 +83,12 @@ async fn metrics_say_what_happens_as_it_happens() {
         config.selector.all = true;
         config.tunnel_image = Some("absent".to_owned());
         config.pace.first_pause = std::time::Duration::from_millis(5);
+        let away = Interceptor::at("127.0.0.1:1").unwrap();
+        let named = Named {
+            interception: Interception::External(away),
+            ca: None,
+        };
+        config.named.insert("shop".to_owned(), named);
     })
     .await;
     running.ready().await;
@@ -106,9 +114,11 @@ async fn metrics_say_what_happens_as_it_happens() {
     engine.end_streams();
     let after = eventually("another event stream", async || {
         let after = scraped(&running).await;
-        (after["dockline_event_stream_reconnects_total"] >= 1.0).then_some(after)
+        let is_known = after.contains_key("dockline_interceptor_reachable{name=\"shop\"}");
+        (after["dockline_event_stream_reconnects_total"] >= 1.0 && is_known).then_some(after)
     })
     .await;
+    assert_eq!(after["dockline_interceptor_reachable{name=\"shop\"}"], 0.0);
     let seen = |name: &str| after.get(name).copied().unwrap_or_default();
     assert_eq!(seen("dockline_containers{state=\"running\"}"), 2.0);
     for (kind, action) in [("container", "start"), ("network", "connect")] {
