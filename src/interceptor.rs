@@ -11,10 +11,12 @@
 mod accept;
 pub mod authority;
 mod bodies;
+mod distrust;
 mod exchange;
 mod har;
 mod hello;
 mod leaves;
+mod opening;
 mod origin;
 mod prefixed;
 mod proxy;
@@ -52,10 +54,10 @@ use crate::proxy::Password;
 use crate::proxy::accept::Place;
 use crate::tasks::Tasks;
 use accept::{accept, receive};
+use distrust::Distrust;
 use leaves::Leaves;
 use records::Recorder;
 use trust::Trust;
-use tunnel::Distrust;
 
 /// How long the interceptor waits for anybody. Bodies and answers take as long as they take.
 #[derive(Clone, Copy, Debug)]

@@ -179,11 +179,11 @@ fn reach(proxy: Option<SocketAddr>, origin: &Origin) -> Result<TcpStream> {
 
 /// What each request takes on a connection that is warm, in microseconds.
 fn https(proxy: Option<SocketAddr>, origin: &Origin, trusting: &Trusting) -> Result<Vec<f64>> {
-    let mut stream = trusting.connect("warm.bench", reach(proxy, origin)?)?;
+    let mut stream = trusting.connect("warm.hosts.bench", reach(proxy, origin)?)?;
     let mut times = Vec::with_capacity(HTTPS_REQUESTS);
     for number in 0..HTTPS_REQUESTS + HTTPS_REQUESTS / 10 {
         let start = Instant::now();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: warm.bench\r\n\r\n")?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: warm.hosts.bench\r\n\r\n")?;
         stream.flush()?;
         answer(&mut stream)?;
         if number >= HTTPS_REQUESTS / 10 {
@@ -207,7 +207,7 @@ fn hosts(
         (1, "RSS after 20,000 hosts KiB"),
     ] {
         for host in part * HOSTS..(part + 1) * HOSTS {
-            let name = format!("host{host}.bench");
+            let name = format!("host{host}.hosts.bench");
             let mut stream = trusting.connect(&name, reach(Some(proxy), origin)?)?;
             write!(
                 stream,

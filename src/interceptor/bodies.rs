@@ -34,10 +34,14 @@ impl HttpBody for Tap {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.of.passes(self.side, data);
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.of.passes(self.side, data);
+                }
+            }
+            Some(Err(error)) => self.of.broke(self.side, error),
+            None => {}
         }
         Poll::Ready(frame)
     }

@@ -66,11 +66,11 @@ impl Conversation {
     pub(super) async fn pass(&self, target: Target, request: Request<Incoming>) -> Response<Body> {
         let version = request.version();
         let recorder = &self.client.shared.recorder;
-        let plain_http = target.tls.is_none();
         self.client.shared.counts.intercepted.one();
-        let open = match self.client.exception(&target.destination, plain_http) {
-            Some(_) if plain_http => recorder.silent(),
-            _ => recorder.begin(Begin {
+        // Whom the client trusts has been settled, where it matters.
+        let open = match self.client.exception(&target.destination, true) {
+            Some(_) => recorder.silent(),
+            None => recorder.begin(Begin {
                 who: &self.client.who,
                 method: request.method().clone(),
                 url: url(&target, &request),
@@ -190,15 +190,16 @@ impl Conversation {
 /// As people write it.
 fn url(target: &Target, request: &Request<Incoming>) -> String {
     let uri = request.uri();
-    if target.tls.is_none() {
-        return uri.to_string();
-    }
+    let scheme = match target.server_name {
+        Some(_) => "https",
+        None => "http",
+    };
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
     let host = uri.authority().map(Authority::as_str).or(host);
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     match host {
-        Some(host) => format!("https://{host}{path}"),
-        None => format!("https://{}{path}", target.destination),
+        Some(host) => format!("{scheme}://{host}{path}"),
+        None => format!("{scheme}://{}{path}", target.destination),
     }
 }
 

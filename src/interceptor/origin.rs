@@ -33,23 +33,15 @@ const SETTLING: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) destination: Destination,
-    /// Nothing for HTTP without TLS.
-    pub(super) tls: Option<Tls>,
-}
-
-/// What was settled in TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tls {
-    /// Whom the client wants to talk to.
-    pub(super) name: String,
-    /// What client and origin speak, as TLS calls it.
+    /// Whom the client wants to talk to by TLS; nothing for HTTP without it.
+    pub(super) server_name: Option<String>,
+    /// What client and origin speak, as TLS calls it; HTTP/1.1 if nobody said.
     pub(super) protocol: Option<Bytes>,
 }
 
 impl Target {
     pub(super) fn is_h2(&self) -> bool {
-        let protocol = self.tls.as_ref().and_then(|tls| tls.protocol.as_ref());
-        protocol.is_some_and(|protocol| protocol == H2)
+        self.protocol.as_ref().is_some_and(|p| p == H2)
     }
 }
 
@@ -74,8 +66,12 @@ type Answer = hyper::Response<Incoming>;
 impl Origin {
     /// Opens a connection, as it was settled when the first one was.
     pub(super) async fn open(client: &Client, target: &Target) -> Result<Self, Refusal> {
-        let Target { destination, tls } = target;
-        let opened = open(client, destination, tls.is_none()).await?;
+        let Target {
+            destination,
+            server_name,
+            protocol,
+        } = target;
+        let opened = open(client, destination, server_name.is_none()).await?;
         let Opened {
             stream,
             early,
@@ -83,7 +79,7 @@ impl Origin {
             lease,
         } = opened;
         let stream = Prefixed { early, stream };
-        let Some(Tls { name, protocol }) = tls else {
+        let Some(name) = server_name else {
             return Self::start(client, target.clone(), stream, (talk, lease)).await;
         };
         let protocols = protocol.iter().map(|p| p.to_vec()).collect();

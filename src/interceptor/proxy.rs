@@ -1,4 +1,4 @@
-//! The interceptor as a proxy: requests in absolute form, and CONNECT.
+//! The interceptor as a proxy: requests in absolute form, whether by TLS or not, and CONNECT.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tracing::debug;
@@ -17,12 +17,11 @@ use super::exchange::Conversation;
 use super::origin::{Target, open};
 use super::tunnel::Tunnel;
 use super::{Client, DEADLINES, refusal};
-use crate::core::route::Destination;
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
 use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{by_host, connect_destination, http_destination};
+use crate::proxy::request::{absolute_destination, by_host, connect_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
@@ -44,15 +43,9 @@ async fn answer(conversation: &Conversation, mut request: Request<Incoming>) -> 
         Ok(()) if request.method() == Method::CONNECT => {
             connect(&conversation.client, request).await
         }
-        Ok(()) => match destination(&request) {
-            Ok(destination) => {
-                let target = Target {
-                    destination,
-                    tls: None,
-                };
-                return conversation.pass(target, request).await;
-            }
-            Err(refusal) => Err(refusal),
+        Ok(()) => match target(request.uri()) {
+            Some(target) => return conversation.pass(target, request).await,
+            None => Err(refusal::not_a_server()),
         },
     };
     answered.unwrap_or_else(Refusal::into_response)
@@ -78,11 +71,19 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
     Err(Refusal::unauthorised())
 }
 
-/// Where a request in absolute form is to go.
-fn destination(request: &Request<Incoming>) -> Result<Destination, Refusal> {
-    let uri = request.uri();
-    let destination = http_destination(uri).filter(|_| uri.scheme_str() == Some("http"));
-    destination.ok_or_else(refusal::not_a_server)
+/// Where a request in absolute form is to go, and how. Some clients (busybox's `wget`) leave TLS to the proxy.
+fn target(uri: &Uri) -> Option<Target> {
+    let by_tls = match uri.scheme_str()? {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
+    let name = uri.host()?.trim_matches(['[', ']']).to_owned();
+    Some(Target {
+        destination: absolute_destination(uri)?,
+        server_name: by_tls.then_some(name),
+        protocol: None,
+    })
 }
 
 /// Opens the way first: what cannot be reached is refused at once, in words.

@@ -167,6 +167,17 @@ impl Open {
         }
     }
 
+    /// A body has ended before its end.
+    pub(super) fn broke(&self, side: Side, error: &hyper::Error) {
+        let what = match side {
+            Side::Request => "request",
+            Side::Response => "answer",
+        };
+        let error = anyhow::Chain::new(error).map(ToString::to_string);
+        let reason = error.collect::<Vec<_>>().join(": ");
+        self.remark(format!("the {what} broke off: {reason}"));
+    }
+
     /// dockline has something to say of it.
     pub(super) fn remark(&self, text: impl Into<String>) {
         if let Some(record) = self.record().as_mut() {

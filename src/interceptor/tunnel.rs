@@ -1,24 +1,24 @@
-//! What comes after CONNECT: TLS is opened, and its requests are seen; all else is passed on as it is.
+//! What comes after CONNECT: TLS is opened, requests in it and without it are seen; all else is passed on as it is.
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dashmap::DashSet;
 use hyper::Method;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{self, AlertDescription};
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
+use super::distrust::{distrusted, failed};
 use super::exchange::Conversation;
-use super::hello::{self, HANDSHAKE, Hello};
-use super::origin::{Origin, Target, Tls};
+use super::hello::{self, Hello};
+use super::opening::{self, Opening};
+use super::origin::{H2, Origin, Target};
 use super::prefixed::Prefixed;
 use super::records::Begin;
 use super::{Client, DEADLINES};
@@ -30,26 +30,11 @@ use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
 use crate::relay::{End, relay};
 
-const NOT_TLS: &str = "not TLS, passed on as it is";
-/// How many clients that do not trust us are remembered, so that each is told of once.
-const REMEMBERED: usize = 1_024;
-
 /// A connection that a client asked for, with the way to where it is to go.
 pub(super) struct Tunnel {
     pub(super) client: Client,
     pub(super) destination: Destination,
     pub(super) opened: Opened,
-}
-
-/// Which clients do not trust the authority, and for which hosts.
-#[derive(Debug, Default)]
-pub(super) struct Distrust(DashSet<(String, String)>);
-
-impl Distrust {
-    /// Whether it is the first time that somebody says so.
-    fn is_news(&self, who: &str, host: &str) -> bool {
-        self.0.len() < REMEMBERED && self.0.insert((who.to_owned(), host.to_owned()))
-    }
 }
 
 impl Client {
@@ -79,40 +64,62 @@ impl Tunnel {
         if exception == Some(Exception::Host) {
             return self.pass_on(stream, early, None).await;
         }
-        let begins = timeout(DEADLINES.first_byte, self.begins_tls(&stream, &early)).await;
-        if !matches!(begins, Ok(Ok(true))) {
-            return self.pass_on(stream, early, Some(NOT_TLS)).await;
+        let (opening, read) = opening::read(&mut stream, early, &self.opened).await;
+        match opening {
+            Opening::Tls => self.open_tls(stream, read, exception.is_none()).await,
+            Opening::Http1 => self.plainly(stream, read, None).await,
+            Opening::Http2 => self.plainly(stream, read, Some(H2)).await,
+            Opening::Other => {
+                let remark = "neither TLS nor HTTP, passed on as it is";
+                self.pass_on(stream, read, Some(remark)).await;
+            }
         }
-        let hello = timeout(DEADLINES.handshake, hello::read(&mut stream, early)).await;
+    }
+
+    async fn open_tls(self, mut stream: TcpStream, read: Bytes, is_trusted: bool) {
+        let hello = timeout(DEADLINES.handshake, hello::read(&mut stream, read)).await;
         match hello {
             Ok(Ok(hello)) if !hello.speaks_http() => {
                 let remark = "TLS, but not for HTTP, passed on as it is";
                 self.pass_on(stream, hello.read, Some(remark)).await;
             }
-            Ok(Ok(hello)) if exception.is_some() => {
+            Ok(Ok(hello)) if !is_trusted => {
                 distrusted(&self.client);
                 let remark = "dockline's CA is not trusted there, passed on as it is";
                 self.pass_on(stream, hello.read, Some(remark)).await;
             }
             Ok(Ok(hello)) => self.intercept(stream, hello).await,
-            Ok(Err(read)) => self.pass_on(stream, read, Some(NOT_TLS)).await,
+            Ok(Err(read)) => {
+                let remark = "not the TLS that it begins as, passed on as it is";
+                self.pass_on(stream, read, Some(remark)).await;
+            }
             Err(_) => debug!("a client did not finish its TLS hello"),
         }
     }
 
-    /// Whether the client speaks first, and TLS.
-    async fn begins_tls(&self, stream: &TcpStream, early: &Bytes) -> io::Result<bool> {
-        if let Some(first) = early.first() {
-            return Ok(*first == HANDSHAKE);
-        }
-        if !self.opened.early.is_empty() {
-            return Ok(false);
-        }
-        let (mut first, mut other) = ([0], [0]);
-        tokio::select! {
-            read = stream.peek(&mut first) => Ok(read? == 1 && first[0] == HANDSHAKE),
-            spoken = self.opened.stream.peek(&mut other) => spoken.map(|_| false),
-        }
+    /// Speaks HTTP without TLS to both, on the connections that there are.
+    async fn plainly(self, stream: TcpStream, early: Bytes, protocol: Option<&'static [u8]>) {
+        let Opened {
+            stream: far,
+            early: spoken,
+            talk,
+            lease,
+        } = self.opened;
+        let target = Target {
+            destination: self.destination,
+            server_name: None,
+            protocol: protocol.map(Bytes::from_static),
+        };
+        let far = Prefixed {
+            early: spoken,
+            stream: far,
+        };
+        let near = Prefixed {
+            early,
+            stream: stream.into(),
+        };
+        let reached = Origin::start(&self.client, target.clone(), far, (talk, lease)).await;
+        converse(near, self.client, target, reached).await;
     }
 
     /// With a remark it is written down.
@@ -179,10 +186,8 @@ impl Tunnel {
         };
         let target = Target {
             destination,
-            tls: Some(Tls {
-                name,
-                protocol: spoken.map(Bytes::from),
-            }),
+            server_name: Some(name),
+            protocol: spoken.map(Bytes::from),
         };
         let reached = match reached {
             Ok(far) => Origin::start(&client, target.clone(), far, (talk, lease)).await,
@@ -192,9 +197,9 @@ impl Tunnel {
     }
 }
 
-/// Serves the requests of a client inside TLS.
+/// Serves the requests of a client inside what it asked for.
 async fn converse(
-    near: TlsStream<Prefixed>,
+    near: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     client: Client,
     target: Target,
     reached: Result<Origin, Refusal>,
@@ -246,45 +251,5 @@ async fn accept(
             debug!(name, "a client's TLS handshake took too long");
             None
         }
-    }
-}
-
-/// Says who was never told to trust us, and what to do; once.
-fn distrusted(client: &Client) {
-    let who = client.who.name.as_str();
-    if client.shared.distrust.is_news(who, "") {
-        warn!(
-            from = who,
-            "TLS passes unopened: nobody told that container to trust dockline's CA; create it anew in an intercepted shell"
-        );
-    }
-}
-
-/// Says who does not trust us, and what to do; once.
-fn failed(client: &Client, name: &str, error: &io::Error) {
-    let tls = error.get_ref().and_then(|e| e.downcast_ref());
-    let distrusts = match tls {
-        Some(rustls::Error::AlertReceived(alert)) => matches!(
-            alert,
-            AlertDescription::UnknownCA
-                | AlertDescription::BadCertificate
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::DecryptError
-        ),
-        // Some hang up without a word.
-        _ => error.kind() == io::ErrorKind::UnexpectedEof,
-    };
-    let who = client.who.name.as_str();
-    if distrusts && client.shared.distrust.is_news(who, name) {
-        warn!(
-            from = who,
-            host = name,
-            %error,
-            "a program there does not trust dockline's CA: create its container anew in an intercepted shell, or give the program \
-             the certificate that `dockline ca --pem` prints"
-        );
-    } else {
-        debug!(from = who, host = name, %error, "a client's TLS failed");
     }
 }

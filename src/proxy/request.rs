@@ -11,8 +11,9 @@ use hyper::{Request, Uri, Version};
 use crate::core::route::{Destination, Host};
 use crate::core::tunnel_state::ENTRY_PORT;
 
-/// The port of `http://` without one.
+/// The ports of `http://` and `https://` without one.
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// Where a CONNECT is to go. Nothing if it does not name the port.
 pub(crate) fn connect_destination(uri: &Uri) -> Option<Destination> {
@@ -23,11 +24,16 @@ pub(crate) fn connect_destination(uri: &Uri) -> Option<Destination> {
     })
 }
 
-/// Where a request for `http://` in absolute form is to go.
-pub(crate) fn http_destination(uri: &Uri) -> Option<Destination> {
+/// Where a request for `http://` or `https://` in absolute form is to go.
+pub(crate) fn absolute_destination(uri: &Uri) -> Option<Destination> {
+    let port = if *uri.scheme()? == Scheme::HTTPS {
+        HTTPS_PORT
+    } else {
+        HTTP_PORT
+    };
     Some(Destination {
         host: Host::from(uri.host()?),
-        port: uri.port_u16().unwrap_or(HTTP_PORT),
+        port: uri.port_u16().unwrap_or(port),
     })
 }
 

@@ -16,7 +16,7 @@ use rustls::{
 
 use super::SIZE;
 
-/// A web server for every host of `.bench`, which answers each request alike.
+/// A web server for every host of `.hosts.bench`, which answers each request alike.
 pub(super) struct Origin {
     pub(super) address: SocketAddr,
     authority: String,
@@ -29,7 +29,7 @@ impl Origin {
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
         let certificate =
-            CertificateParams::new(["*.bench".to_owned()])?.signed_by(&key, &issuer)?;
+            CertificateParams::new(["*.hosts.bench".to_owned()])?.signed_by(&key, &issuer)?;
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?

@@ -14,7 +14,7 @@ use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
 use crate::proxy::headers;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{http_destination, repeatable, to_origin_form};
+use crate::proxy::request::{absolute_destination, repeatable, to_origin_form};
 
 impl Conversation {
     pub(super) async fn forward(
@@ -124,7 +124,7 @@ fn destination(uri: &Uri) -> Result<Destination, Refusal> {
     if !scheme.eq_ignore_ascii_case("http") {
         return Err(reply::not_by_tls(scheme));
     }
-    http_destination(uri).ok_or_else(reply::not_a_server)
+    absolute_destination(uri).ok_or_else(reply::not_a_server)
 }
 
 /// The request as the origin gets it: in origin form, with the `Host` that the client sent.

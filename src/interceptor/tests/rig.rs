@@ -1,14 +1,18 @@
 //! A running interceptor with everything around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response};
+use futures_util::stream;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
@@ -357,30 +361,42 @@ pub(super) async fn accept_tls(
     soon("TLS", tls.accept(stream)).await.unwrap()
 }
 
-/// A request over HTTP/2; status, body and trailers of the answer.
-pub(super) async fn ask_h2(
-    tls: client::TlsStream<TcpStream>,
-    requests: Vec<Request<Full<Bytes>>>,
-) -> Vec<(Response<Bytes>, Option<hyper::HeaderMap>)> {
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls));
+/// Echoes a body, with a trailer.
+pub(super) async fn echo(request: Request<Incoming>) -> Result<Response<EchoBody>, Infallible> {
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    let frames = [Ok(Frame::data(body)), Ok(Frame::trailers(trailers))];
+    Ok(Response::new(StreamBody::new(stream::iter(frames))))
+}
+
+pub(super) type EchoBody =
+    StreamBody<stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>>;
+
+/// HTTP/2 of a client, for as long as both are held.
+pub(super) async fn send_h2(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> (SendRequest<Full<Bytes>>, JoinSet<()>) {
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (sender, connection) = soon("HTTP/2", handshake).await.unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { drop(connection.await) });
-    let asked = requests.into_iter().map(|request| {
-        let mut sender = sender.clone();
-        async move {
-            let answer = soon("an answer", sender.send_request(request))
-                .await
-                .unwrap();
-            let (parts, body) = answer.into_parts();
-            let body = soon("a body", body.collect()).await.unwrap();
-            let trailers = body.trailers().cloned();
-            (Response::from_parts(parts, body.to_bytes()), trailers)
-        }
-    });
+    let mut driven = JoinSet::new();
+    driven.spawn(async move { drop(connection.await) });
+    (sender, driven)
+}
+
+/// Requests over HTTP/2; status, body and trailers of the answers.
+pub(super) async fn ask_h2(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    requests: Vec<Request<Full<Bytes>>>,
+) -> Vec<(Response<Bytes>, Option<HeaderMap>)> {
+    let (mut sender, _driven) = send_h2(stream).await;
     let mut answers = Vec::new();
-    for answer in asked {
-        answers.push(answer.await);
+    for request in requests {
+        let answer = soon("an answer", sender.send_request(request));
+        let (parts, body) = answer.await.unwrap().into_parts();
+        let body = soon("a body", body.collect()).await.unwrap();
+        let trailers = body.trailers().cloned();
+        answers.push((Response::from_parts(parts, body.to_bytes()), trailers));
     }
     answers
 }

@@ -1,16 +1,13 @@
 //! HTTP inside TLS.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::Full;
+use hyper::Request;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinSet;
 
-use super::rig::{Rig, accept_tls, ask_h2, hear, hear_head, say};
+use super::rig::{Rig, accept_tls, ask_h2, echo, hear, hear_head, say};
 
 #[tokio::test]
 async fn http1_is_seen_inside_tls_and_the_origin_is_verified() {
@@ -51,21 +48,6 @@ async fn http1_is_seen_inside_tls_and_the_origin_is_verified() {
     assert_eq!(entries[0]["request"]["url"], "https://my_api/x?y");
     assert_eq!(entries[0]["response"]["content"]["text"], "hello");
 }
-
-/// Echoes a body, with a trailer.
-async fn echo(request: Request<Incoming>) -> Result<Response<EchoBody>, Infallible> {
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", "0".parse().unwrap());
-    let frames = [Ok(Frame::data(body)), Ok(Frame::trailers(trailers))];
-    Ok(Response::new(StreamBody::new(futures_util::stream::iter(
-        frames,
-    ))))
-}
-
-type EchoBody = StreamBody<
-    futures_util::stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>,
->;
 
 #[tokio::test]
 async fn http2_is_spoken_to_both_with_trailers() {
