@@ -250,26 +250,26 @@ fn figures(samples: &Samples, report: &mut Report) {
         (
             "added to a warm HTTPS request",
             added,
-            "µs",
+            " µs",
             Target::AtMost(2_000.0),
         ),
         (
             "memory of 10,000 hosts",
             grown("RSS after 10,000 hosts KiB"),
-            "KiB",
+            " KiB",
             Target::None,
         ),
         (
             "the same after 10,000 others",
             grown("RSS after 20,000 hosts KiB"),
-            "KiB",
+            " KiB",
             Target::None,
         ),
     ];
     for (what, value, unit, target) in told {
         let figure = Figure {
             what: what.to_owned(),
-            ours: with_unit(value, unit),
+            ours: with_unit(value, unit.trim_start()),
             beside: String::new(),
             judged: value,
             unit,
