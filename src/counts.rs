@@ -251,12 +251,13 @@ impl Tunnel {
 }
 
 /// Words of `core::api` for calls.
-const OPERATIONS: [&str; 13] = [
+const OPERATIONS: [&str; 14] = [
     "ping",
     "container_preview",
     "container_stop",
     "container_create",
     "container_start",
+    "commit",
     "container_list",
     "container_inspect",
     "network_inspect",
@@ -319,6 +320,7 @@ mod tests {
             ("POST", "/containers/a/start"),
             ("POST", "/containers/a/stop"),
             ("POST", "/dockline/containers/create"),
+            ("POST", "/commit"),
             ("GET", "/containers/json"),
             ("GET", "/containers/a/json"),
             ("GET", "/networks/a"),
@@ -329,11 +331,11 @@ mod tests {
         ] {
             let word = ApiCall::of(method, target).as_str();
             assert!(
-                OPERATIONS[..12].contains(&word),
+                OPERATIONS[..13].contains(&word),
                 "{method} {target}: {word}"
             );
         }
-        assert_eq!(ApiCall::of("GET", "/info").as_str(), OPERATIONS[12]);
+        assert_eq!(ApiCall::of("GET", "/info").as_str(), OPERATIONS[13]);
     }
 
     #[test]

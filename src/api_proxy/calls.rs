@@ -2,6 +2,7 @@
 //!
 //! What cannot be found out is not held against the client: its call passes, and the log says why.
 
+mod commit;
 mod create;
 mod network;
 mod start;
@@ -55,7 +56,7 @@ impl Forward {
     }
 }
 
-/// Decides about a call. `body`: what the request carries, where [`ApiCall::CreateContainer`] wants it.
+/// Decides about a call. `body`: what the request carries, where it is [read whole](ApiCall::has_short_body).
 pub(super) async fn decide(
     shared: &Arc<Shared>,
     call: &ApiCall,
@@ -81,9 +82,11 @@ pub(super) async fn decide(
             })))
         }
         ApiCall::StopContainer(reference) => Ok(stop(shared, reference)),
-        ApiCall::PreviewContainer | ApiCall::BuildKit | ApiCall::Hijack | ApiCall::Other => {
-            Ok(Forward::as_it_came())
-        }
+        ApiCall::PreviewContainer
+        | ApiCall::Commit
+        | ApiCall::BuildKit
+        | ApiCall::Hijack
+        | ApiCall::Other => Ok(Forward::as_it_came()),
         ApiCall::CreateContainer => {
             let (target, body) = (head.target.clone(), body.unwrap_or_default());
             elsewhere(shared, create::decide(Arc::clone(shared), target, body)).await
@@ -100,25 +103,38 @@ pub(super) async fn decide(
     }
 }
 
-/// What would become of a create call with that body.
-pub(super) async fn preview(
+/// What dockline itself says to a call, with the status; nothing if the call is to go on. `body`: as for [`decide`].
+pub(super) async fn answer(
     shared: &Arc<Shared>,
+    call: &ApiCall,
     head: &RequestHead,
-    body: Vec<u8>,
-) -> Result<Vec<u8>, Refusal> {
-    let decision = create::decide(Arc::clone(shared), head.target.clone(), body.clone());
-    let forward = elsewhere(shared, decision).await?;
-    Ok(match forward.change {
-        Change::Body(changed) => changed,
-        Change::Nothing | Change::Target(_) => body,
-    })
+    body: &[u8],
+) -> Result<Option<(u16, Vec<u8>)>, Refusal> {
+    let parts = || (Arc::clone(shared), head.target.clone(), body.to_vec());
+    match call {
+        ApiCall::PreviewContainer => {
+            let (own, target, body_too) = parts();
+            let decision = create::decide(own, target, body_too);
+            let shown = match elsewhere(shared, decision).await?.change {
+                Change::Body(changed) => changed,
+                Change::Nothing | Change::Target(_) => body.to_vec(),
+            };
+            Ok(Some((200, shown)))
+        }
+        ApiCall::Commit => {
+            let (own, target, body) = parts();
+            let made = elsewhere(shared, commit::answer(own, target, body)).await?;
+            Ok(made.map(|made| (201, made)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Decides about a call for which the engine is to be asked, or the tunnel has something to do: not where bytes are passed.
-async fn elsewhere(
+async fn elsewhere<T: Send + 'static>(
     shared: &Shared,
-    decision: impl Future<Output = Result<Forward, Refusal>> + Send + 'static,
-) -> Result<Forward, Refusal> {
+    decision: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
     let decided = shared.elsewhere(decision).await;
     decided.unwrap_or_else(|| {
         Err(Refusal {

@@ -116,7 +116,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         let call = ApiCall::of(&head.method, &head.target);
         let mut rest = head.body.clone();
         let mut wire = Vec::new();
-        if matches!(call, ApiCall::CreateContainer | ApiCall::PreviewContainer) {
+        if call.has_short_body() {
             if head.expects_continue {
                 self.client.outbound.write_all(reply::CONTINUE).await?;
             }
@@ -127,15 +127,20 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         }
         // A body that is too long to be looked at passes as it is.
         let body = rest.is_done().then(|| payload(head.body.clone(), &wire));
-        if call == ApiCall::PreviewContainer {
-            let shown = calls::preview(&self.shared, &head, body.unwrap_or_default()).await;
-            return match shown {
-                Ok(body) => self.answer_with(&body).await,
-                Err(refusal) => {
-                    self.refuse(refusal.status, &head.method, &refusal.reason)
-                        .await
+        if let Some(body) = &body {
+            match calls::answer(&self.shared, &call, &head, body).await {
+                Ok(Some((status, answer))) => {
+                    self.count(&call, Passage::Rewritten);
+                    return self.answer_with(status, &answer).await;
                 }
-            };
+                Ok(None) => {}
+                Err(refusal) => {
+                    self.count(&call, Passage::Refused);
+                    return self
+                        .refuse(refusal.status, &head.method, &refusal.reason)
+                        .await;
+                }
+            }
         }
         match calls::decide(&self.shared, &call, &head, body).await {
             Ok(forward) => self.forward(&call, &head, wire, rest, forward).await,
@@ -225,8 +230,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         Ok(Then::Close)
     }
 
-    async fn answer_with(&mut self, body: &[u8]) -> io::Result<Then> {
-        self.client.outbound.write_all(&reply::json(body)).await?;
+    async fn answer_with(&mut self, status: u16, body: &[u8]) -> io::Result<Then> {
+        let answer = reply::json(status, body);
+        self.client.outbound.write_all(&answer).await?;
         Ok(Then::Close)
     }
 

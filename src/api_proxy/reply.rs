@@ -5,12 +5,7 @@ use serde_json::json;
 
 /// An error that clients of the engine print.
 pub(super) fn error(status: u16, method: &str, message: &str) -> Bytes {
-    let reason = match status {
-        400 => "Bad Request",
-        403 => "Forbidden",
-        413 => "Content Too Large",
-        _ => "Service Unavailable",
-    };
+    let reason = reason(status);
     let body = json!({ "message": message }).to_string();
     let length = body.len();
     let body = if method == "HEAD" { "" } else { &body };
@@ -22,12 +17,21 @@ pub(super) fn error(status: u16, method: &str, message: &str) -> Bytes {
 }
 
 /// An answer of dockline's own.
-pub(super) fn json(body: &[u8]) -> Bytes {
+pub(super) fn json(status: u16, body: &[u8]) -> Bytes {
+    let reason = reason(status);
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat().into()
+}
+
+/// What the status is called.
+fn reason(status: u16) -> &'static str {
+    let known = http::StatusCode::from_u16(status).ok();
+    known
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Unknown")
 }
 
 /// What a client waits for that wants to be asked for the body.

@@ -16,6 +16,8 @@ pub enum ApiCall {
     CreateContainer,
     /// `POST /dockline/containers/create`, dockline's own: what would become of that call, without making it.
     PreviewContainer,
+    /// `POST /commit`
+    Commit,
     /// `POST /containers/{id}/start` and `…/restart`
     StartContainer(String),
     /// `POST /containers/{id}/stop` and `…/kill`
@@ -46,6 +48,7 @@ impl ApiCall {
             Self::PreviewContainer => "container_preview",
             Self::StopContainer(_) => "container_stop",
             Self::CreateContainer => "container_create",
+            Self::Commit => "commit",
             Self::StartContainer(_) => "container_start",
             Self::ListContainers => "container_list",
             Self::InspectContainer(_) => "container_inspect",
@@ -58,6 +61,14 @@ impl ApiCall {
         }
     }
 
+    /// Whether its body is a configuration, of some kilobytes, that is read before the call goes on.
+    pub fn has_short_body(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateContainer | Self::PreviewContainer | Self::Commit
+        )
+    }
+
     /// The call that a request's method and target make.
     pub fn of(method: &str, target: &str) -> Self {
         let Some(path) = path(target) else {
@@ -68,6 +79,7 @@ impl ApiCall {
             ("GET" | "HEAD", ["_ping"]) => Self::Ping,
             ("POST", ["containers", "create"]) => Self::CreateContainer,
             ("POST", ["dockline", "containers", "create"]) => Self::PreviewContainer,
+            ("POST", ["commit"]) => Self::Commit,
             ("POST", ["containers", id, "start" | "restart"]) => Self::StartContainer(decoded(id)),
             ("POST", ["containers", id, "stop" | "kill"]) => Self::StopContainer(decoded(id)),
             ("GET", ["containers", "json"]) => Self::ListContainers,
@@ -102,6 +114,15 @@ pub fn with_parameter(target: &str, name: &str, value: &str) -> Option<String> {
         "{path}?{}",
         serde_urlencoded::to_string(pairs).ok()?
     ))
+}
+
+/// The target without those parameters; nothing if its query is malformed.
+pub fn without_parameters(target: &str, names: &[&str]) -> Option<String> {
+    let (path, query) = target.split_once('?')?;
+    let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    pairs.retain(|(key, _)| !names.contains(&key.as_str()));
+    let query = serde_urlencoded::to_string(pairs).ok()?;
+    Some(format!("{path}?{query}"))
 }
 
 /// The path of a target, without query and version; clients of HTTP may also send a whole URL.

@@ -2,6 +2,7 @@
 //!
 //! A body that is not understood is left as it is: the engine says what is wrong with it, in its own words.
 
+pub mod commit;
 pub mod create;
 pub mod list;
 pub mod network;

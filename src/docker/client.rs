@@ -2,6 +2,7 @@
 //!
 //! Here is what the watcher reads; what is done on the tunnel's behalf is in a file a thing.
 
+mod commits;
 mod containers;
 mod ends;
 mod files;

@@ -1,8 +1,6 @@
 //! What a container wrote into its own files, on its way into the one in its place.
 
-use bytes::Bytes;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::error::Asked as _;
 use super::{Error, Recreation};
@@ -41,30 +39,7 @@ impl Recreation<'_> {
         let image = image.asked("inspect what was kept")?.unwrap_or_default();
         // If somebody removed the image by force, the container's own configuration is all there is.
         let base = base.unwrap_or_else(|| image.clone());
-        let files = layer::image(&base, &image, kept, |bytes| hex(&Sha256::digest(bytes)));
-        let loaded = self.engine.load_images(archive(&files)).await;
-        loaded.asked("load what was kept")
+        let loaded = self.engine.load_layers(&base, &image, Some(kept)).await;
+        loaded.asked("load what was kept").map(drop)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn archive(files: &[(String, Vec<u8>)]) -> Bytes {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, bytes) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        // Writing to memory fails only on a path that does not fit, and these do.
-        let _ = archive.append_data(&mut header, name, &bytes[..]);
-    }
-    Bytes::from(archive.into_inner().unwrap_or_default())
 }

@@ -161,6 +161,19 @@ impl Lab {
         self.docker(&[&fixed, options, &[IMAGE], command].concat())
     }
 
+    /// What is in files of a container's, once it has written them.
+    pub(crate) async fn written(&self, name: &str, files: &[&str]) -> String {
+        let own = self.own(name);
+        let read = [&["exec", &own, "cat"], files].concat();
+        eventually("written", async || {
+            let Output { status, stdout, .. } = self.try_docker(&read);
+            status
+                .success()
+                .then(|| String::from_utf8(stdout).unwrap().trim().to_owned())
+        })
+        .await
+    }
+
     /// The label that makes a container watched by this laboratory's service.
     pub(crate) fn watched(&self) -> String {
         format!("dockline.instance={}", self.name)

@@ -1,4 +1,4 @@
-use super::{ApiCall, parameter};
+use super::{ApiCall, parameter, without_parameters};
 
 #[test]
 fn calls_are_known_with_and_without_a_version() {
@@ -32,6 +32,7 @@ fn calls_are_known_with_and_without_a_version() {
             "/containers/web/kill?signal=TERM",
             ApiCall::StopContainer(web()),
         ),
+        ("POST", "/v1.45/commit?container=web", ApiCall::Commit),
         ("POST", "/v1.45/containers/web/wait", ApiCall::Other),
         ("GET", "/containers/json?all=1", ApiCall::ListContainers),
         (
@@ -86,4 +87,14 @@ fn parameters_are_decoded() {
     assert_eq!(parameter(target, "platform").as_deref(), Some(""));
     assert_eq!(parameter(target, "filters"), None);
     assert_eq!(parameter("/containers/create", "name"), None);
+}
+
+#[test]
+fn parameters_are_left_out_and_the_others_stay() {
+    let without = |target| without_parameters(target, &["repo", "tag"]);
+    assert_eq!(
+        without("/v1.45/commit?changes=A&repo=x&tag=1&changes=B+c&container=web").as_deref(),
+        Some("/v1.45/commit?changes=A&changes=B+c&container=web")
+    );
+    assert_eq!(without("/commit"), None);
 }

@@ -64,16 +64,19 @@ pub fn wrote<'a>(original: &Original, changed: impl IntoIterator<Item = &'a str>
 
 /// The files of an archive that makes an image of the layers of `committed`, with the configuration of `base`, both as
 /// the engine describes them: the image's configuration first, under the name that `name` makes of it, and the list.
+/// `past`: what the engine says of how `committed` came to be.
 pub fn image(
     base: &Value,
     committed: &Value,
-    reference: &str,
+    past: &[Value],
+    reference: Option<&str>,
     name: impl FnOnce(&[u8]) -> String,
 ) -> [(String, Vec<u8>); 2] {
     let layers = committed
         .pointer("/RootFS/Layers")
         .cloned()
         .unwrap_or_else(|| json!([]));
+    let count = layers.as_array().map_or(0, Vec::len);
     let mut configuration = json!({
         "architecture": base["Architecture"],
         "os": base["Os"],
@@ -81,6 +84,9 @@ pub fn image(
         "config": base["Config"],
         "rootfs": { "type": "layers", "diff_ids": layers },
     });
+    if let Some(history) = history(past, count) {
+        configuration["history"] = history;
+    }
     for (field, from) in [
         ("variant", "Variant"),
         ("os.version", "OsVersion"),
@@ -93,13 +99,118 @@ pub fn image(
     let configuration = configuration.to_string().into_bytes();
     let file = format!("{}.json", name(&configuration));
     // Of a layer that is there, only its place in the list counts.
-    let count = layers.as_array().map_or(0, Vec::len);
     let places: Vec<_> = (0..count)
         .map(|layer| format!("{layer}/layer.tar"))
         .collect();
-    let list = json!([{ "Config": file, "RepoTags": [reference], "Layers": places }]);
+    let tags: Vec<_> = reference.into_iter().collect();
+    let list = json!([{ "Config": file, "RepoTags": tags, "Layers": places }]);
     [
         (file, configuration),
         ("manifest.json".to_owned(), list.to_string().into_bytes()),
     ]
+}
+
+/// How an image came to be, as its configuration has it, by what the engine tells (`GET /images/{id}/history`), newest
+/// first. That leaves out which steps made a layer: whatever is not empty did, and so may those that write files.
+/// Nothing if that is not the number of layers: then the engine would refuse the image.
+fn history(past: &[Value], layers: usize) -> Option<Value> {
+    let full = |step: &&Value| step["Size"].as_u64() > Some(0);
+    let all_full = past.iter().filter(full).count() == layers;
+    let has_layer = |step: &Value| full(&step) || (!all_full && writes(step));
+    if past.iter().filter(|step| has_layer(step)).count() != layers {
+        return None;
+    }
+    let step = |step: &Value| {
+        let created = jiff::Timestamp::from_second(step["Created"].as_i64()?).ok()?;
+        let mut entry = json!({ "created": created.to_string() });
+        for (field, from) in [("created_by", "CreatedBy"), ("comment", "Comment")] {
+            if let Some(text) = step[from].as_str().filter(|text| !text.is_empty()) {
+                entry[field] = json!(text);
+            }
+        }
+        if !has_layer(step) {
+            entry["empty_layer"] = json!(true);
+        }
+        Some(entry)
+    };
+    past.iter().rev().map(step).collect()
+}
+
+/// Whether a step writes files: what else a Dockerfile may say is told by its first word.
+fn writes(step: &Value) -> bool {
+    const OTHERS: [&str; 14] = [
+        "ARG",
+        "CMD",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "LABEL",
+        "MAINTAINER",
+        "ONBUILD",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "FROM",
+    ];
+    let made_by = step["CreatedBy"].as_str().unwrap_or_default();
+    let instruction = made_by
+        .split_once("#(nop)")
+        .map_or(made_by, |(_, rest)| rest);
+    let word = instruction.split_whitespace().next().unwrap_or_default();
+    !OTHERS.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which steps of an image's past are said to have made no layer, oldest first; nothing if that cannot be told. `past`:
+    /// size and step, newest first.
+    fn empty_steps(past: &[(u64, &str)], layers: usize) -> Option<Vec<bool>> {
+        let committed = json!({ "RootFS": { "Layers": vec!["sha256:1"; layers] } });
+        let past: Vec<_> = past
+            .iter()
+            .map(|(size, step)| json!({ "Created": 1, "Size": size, "CreatedBy": step }))
+            .collect();
+        let [(_, configuration), _] = image(&json!({}), &committed, &past, None, |_| String::new());
+        let configuration: Value = serde_json::from_slice(&configuration).unwrap();
+        let history = configuration.get("history")?.as_array()?;
+        Some(
+            history
+                .iter()
+                .map(|step| step["empty_layer"] == true)
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn an_images_past_has_as_many_layers_as_the_image() {
+        assert_eq!(
+            empty_steps(&[(0, "sh"), (9, "")], 1),
+            Some(vec![false, true])
+        );
+        assert_eq!(
+            empty_steps(&[(5, "sh"), (9, "")], 2),
+            Some(vec![false, false])
+        );
+        // A folder of no size is a layer, a variable is none.
+        let dockerfile = [
+            (5, "sh"),
+            (0, "WORKDIR /srv"),
+            (0, "ENV A=1"),
+            (0, "/bin/sh -c #(nop)  CMD [\"x\"]"),
+            (9, ""),
+        ];
+        assert_eq!(
+            empty_steps(&dockerfile, 3),
+            Some(vec![false, true, true, false, false])
+        );
+        // Either of them may be the one.
+        assert_eq!(
+            empty_steps(&[(0, "sh"), (0, "WORKDIR /srv"), (9, "")], 2),
+            None
+        );
+    }
 }

@@ -13,15 +13,16 @@ use crate::docker::Error;
 use crate::docker::raw::{self, Method, Payload};
 
 /// For what takes as long as the files do that a container wrote.
-const COPY: Duration = Duration::from_secs(600);
+pub(super) const COPY: Duration = Duration::from_secs(600);
 
 /// Where the API proxy says what a create call becomes.
 const PREVIEW: &str = "/dockline/containers/create";
 
+/// What was made.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Made {
-    id: String,
+pub(super) struct Made {
+    pub(super) id: String,
 }
 
 /// What a container changed of its image's files.
@@ -149,19 +150,11 @@ impl Client {
 
     /// Removes a container, running or not; its anonymous volumes stay. One that has gone is fine.
     pub async fn remove_keeping_volumes(&self, id: &str) -> Result<(), Error> {
-        let path = self.versioned(&format!("/containers/{id}?force=1"));
-        let removed = raw::call(
-            &self.endpoint,
-            SLOW,
-            Method::DELETE,
-            &path,
-            Payload::Nothing,
-        );
-        match removed.await {
+        match self.delete(&format!("/containers/{id}?force=1")).await {
             Err(error) if error.is_not_found() => Ok(()),
             // Somebody else is at it.
             Err(error) if error.status() == Some(409) => self.gone(id).await,
-            done => done.map(drop),
+            done => done,
         }
     }
 
@@ -172,64 +165,30 @@ impl Client {
         Ok(changed.unwrap_or_default())
     }
 
-    /// Makes an image of a container's files; its id.
-    pub async fn commit(&self, id: &str) -> Result<String, Error> {
-        let path = format!("/commit?container={id}&pause=1");
-        let made: Made = understood(&self.tell(COPY, &path, &json!({})).await?)?;
-        Ok(made.id)
-    }
-
-    /// Loads images (`docker load`).
-    pub async fn load_images(&self, archive: Bytes) -> Result<(), Error> {
-        let path = self.versioned("/images/load?quiet=1");
-        let payload = Payload::Tar(archive);
-        let answer = raw::call(&self.endpoint, COPY, Method::POST, &path, payload).await?;
-        // An error that comes when the answer has begun stands in it.
-        let lines = String::from_utf8_lossy(&answer).into_owned();
-        let values = lines
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let mut errors = values.filter_map(|v: Value| Some(v["error"].as_str()?.to_owned()));
-        match errors.next() {
-            None => Ok(()),
-            Some(message) => Err(Error::Refused {
-                status: 500,
-                message,
-            }),
-        }
-    }
-
-    /// Removes an image, but none that it was made of; false if something uses it.
-    pub async fn remove_unused_image(&self, reference: &str) -> Result<bool, Error> {
-        let path = self.versioned(&format!("/images/{reference}?noprune=1"));
-        let removed = raw::call(
-            &self.endpoint,
-            SLOW,
-            Method::DELETE,
-            &path,
-            Payload::Nothing,
-        );
-        match removed.await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(true),
-            Err(error) if error.status() == Some(409) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn ask<T: DeserializeOwned>(&self, deadline: Duration, path: &str) -> Result<T, Error> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        deadline: Duration,
+        path: &str,
+    ) -> Result<T, Error> {
         let path = self.versioned(path);
-        let asked = raw::call(
-            &self.endpoint,
-            deadline,
-            Method::GET,
-            &path,
-            Payload::Nothing,
-        );
+        let nothing = Payload::Nothing;
+        let asked = raw::call(&self.endpoint, deadline, Method::GET, &path, nothing);
         understood(&asked.await?)
     }
 
-    async fn tell(&self, deadline: Duration, path: &str, body: &Value) -> Result<Bytes, Error> {
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Error> {
+        let path = self.versioned(path);
+        let nothing = Payload::Nothing;
+        let deleted = raw::call(&self.endpoint, SLOW, Method::DELETE, &path, nothing);
+        deleted.await.map(drop)
+    }
+
+    pub(super) async fn tell(
+        &self,
+        deadline: Duration,
+        path: &str,
+        body: &Value,
+    ) -> Result<Bytes, Error> {
         let payload = match body {
             Value::Null => Payload::Nothing,
             body => Payload::Json(body.to_string().into()),
@@ -239,7 +198,7 @@ impl Client {
     }
 
     /// With the version that was agreed on, if it was.
-    fn versioned(&self, path: &str) -> String {
+    pub(super) fn versioned(&self, path: &str) -> String {
         match self.docker() {
             Ok(docker) => format!("/v{}{path}", docker.client_version()),
             Err(_) => path.to_owned(),
@@ -247,7 +206,7 @@ impl Client {
     }
 }
 
-fn understood<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Error> {
+pub(super) fn understood<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(answer).map_err(|error| Error::Unexpected(Box::new(error)))
 }
 

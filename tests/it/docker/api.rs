@@ -1,5 +1,6 @@
 //! Docker as usual, in an intercepted shell: the CLI and compose by way of the API proxy.
 
+mod commits;
 mod everyday;
 mod injected;
 mod intercepted;

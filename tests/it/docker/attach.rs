@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{IMAGE, Lab, Running, eventually, on_each_engine, succeed};
+use crate::support::{IMAGE, Lab, Running, on_each_engine, succeed};
 
 /// A command of the program's, for the laboratory's instance.
 fn dockline(lab: &Lab, host: &str, folder: &Path, arguments: &[&str]) -> Command {
@@ -122,14 +122,7 @@ fn attached_and_detached_it_is_as_it_was() {
         of_everything(&lab, &net, &other, subnet);
         let own = lab.own("web");
         let files = || lab.docker(&["exec", &own, "cat", "/own", "/data/x"]);
-        let kept = eventually("written", async || {
-            let output = lab.try_docker(&["exec", &own, "cat", "/own", "/data/x"]);
-            output
-                .status
-                .success()
-                .then(|| String::from_utf8(output.stdout).unwrap())
-        })
-        .await;
+        let kept = lab.written("web", &["/own", "/data/x"]).await;
         let before = inspect(&lab, "web");
         let running = lab.service().await;
 
@@ -151,7 +144,7 @@ fn attached_and_detached_it_is_as_it_was() {
         assert_eq!(labels["com.docker.compose.config-hash"], "abc");
         let env = attached["Config"]["Env"].to_string();
         assert!(env.contains("HTTP_PROXY=http://dockline-tunnel-"), "{env}");
-        assert_eq!(files().trim(), kept.trim(), "nothing of it is lost");
+        assert_eq!(files(), kept, "nothing of it is lost");
         assert_eq!(names(&lab), std::slice::from_ref(&own));
 
         // Nothing to do, and nothing done.
@@ -160,7 +153,7 @@ fn attached_and_detached_it_is_as_it_was() {
 
         succeed(&mut beside(&lab, &running, &["detach", &own]));
         let after = inspect(&lab, "web");
-        assert_eq!(files().trim(), kept.trim());
+        assert_eq!(files(), kept);
         assert_eq!(names(&lab), std::slice::from_ref(&own));
         let (was, is) = (short_id(&before), short_id(&after));
         pretty(&comparable(before, &was), &comparable(after, &is));
@@ -211,13 +204,7 @@ fn what_does_not_do_is_taken_back() {
             &["sh", "-c", once],
         );
         let own = lab.own("web");
-        eventually("started", async || {
-            lab.try_docker(&["exec", &own, "test", "-e", "/once"])
-                .status
-                .success()
-                .then_some(())
-        })
-        .await;
+        lab.written("web", &["/once"]).await;
         let before = inspect(&lab, "web");
         let running = lab.service().await;
         let said = failed(&lab, &running, &["attach", &own]);
@@ -246,18 +233,13 @@ fn one_that_goes_when_it_ends_is_followed_by_its_like() {
             &["sh", "-c", write],
         );
         let own = lab.own("web");
-        let kept = eventually("written", async || {
-            let output = lab.try_docker(&["exec", &own, "cat", "/own"]);
-            output.status.success().then_some(output.stdout)
-        })
-        .await;
-        let kept = String::from_utf8(kept).unwrap();
+        let kept = lab.written("web", &["/own"]).await;
         let running = lab.service().await;
         for command in ["attach", "detach"] {
             succeed(&mut beside(&lab, &running, &[command, &own]));
             assert_eq!(
                 lab.docker(&["exec", &own, "cat", "/own"]),
-                kept.trim(),
+                kept,
                 "{command}"
             );
             assert_eq!(inspect(&lab, "web")["HostConfig"]["AutoRemove"], true);
