@@ -466,7 +466,7 @@ impl<T> Look for Result<T, String> {
 }
 
 /// Waits, patiently, until `found` finds something.
-pub(crate) async fn eventually<L: Look>(what: &str, found: impl AsyncFn() -> L) -> L::Found {
+pub(crate) async fn eventually<L: Look>(what: &str, mut found: impl AsyncFnMut() -> L) -> L::Found {
     let give_up = Instant::now() + PATIENCE;
     loop {
         let why = match found().await.look() {

@@ -2,7 +2,7 @@
 //! with Docker's resolver, the tables of clients, builds and interceptors, the page in a browser, the benches and the soak.
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
-//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`soak`],
+//! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`deaths`], [`soak`],
 //! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`].
 
 mod bench;
@@ -10,6 +10,7 @@ mod builds;
 mod clients;
 mod conform;
 mod console;
+mod deaths;
 mod demo;
 mod dockline;
 mod engine;
@@ -58,6 +59,12 @@ enum Task {
     Soak(soak::Flags),
     /// Compares names with Docker's own resolver, in a town of containers that changes at random.
     Conform(conform::Flags),
+    /// Has dockline, its tunnel and its engine die at every step of `attach` and `detach`; half an hour.
+    Deaths {
+        /// Engines to die on [default: both where they can be made, else current].
+        #[arg(long, value_enum)]
+        engine: Option<test::Choice>,
+    },
     /// Formatting, lints, documentation, dependencies.
     Lint,
     /// Tries which programs in containers are intercepted by mitmproxy; half an hour, and ten gigabytes.
@@ -130,6 +137,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Test(flags) => test::run(&shell, &workspace, host, flags),
         Task::Soak(flags) => soak::run(&shell, &workspace, flags),
         Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
+        Task::Deaths { engine } => deaths::run(&shell, &workspace, host, *engine),
         Task::Lint => lint::run(&shell, &workspace),
         Task::Clients(flags) => clients::run(&shell, &workspace, host, flags),
         Task::Builds => builds::run(&shell, &workspace, host),

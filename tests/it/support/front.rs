@@ -34,6 +34,10 @@ pub(crate) enum Fault {
     Late(Duration),
     /// It does not come until the fault is mended; the request reaches the engine only then.
     Held,
+    /// It never comes, and the request does not reach the engine.
+    Lost,
+    /// It never comes, and the engine has done what it was asked for.
+    Unheard,
     /// This status and this text come instead, and the engine is not asked.
     Instead(u16, &'static str),
     /// The connection ends after the first bytes of a body that promised more.
@@ -51,6 +55,8 @@ struct State {
     back: Back,
     /// `METHOD /path?query`, without the API's version, in the order in which they came.
     requests: Mutex<Vec<String>>,
+    /// Those that the engine has answered, as far as nobody heard it.
+    unheard: Mutex<Vec<String>>,
     rules: Mutex<Vec<Rule>>,
     cut: Mutex<CancellationToken>,
     stalled: watch::Sender<bool>,
@@ -73,6 +79,7 @@ impl Front {
             state: Arc::new(State {
                 back,
                 requests: Mutex::default(),
+                unheard: Mutex::default(),
                 rules: Mutex::default(),
                 cut: Mutex::default(),
                 stalled: watch::Sender::new(false),
@@ -160,9 +167,18 @@ impl Front {
 
     /// How many requests contained `pattern`.
     pub(crate) fn asked(&self, pattern: &str) -> usize {
-        let requests = self.state.requests.lock().unwrap();
-        requests.iter().filter(|r| r.contains(pattern)).count()
+        count(&self.state.requests, pattern)
     }
+
+    /// How many of them the engine has answered, and nobody heard it.
+    pub(crate) fn unheard(&self, pattern: &str) -> usize {
+        count(&self.state.unheard, pattern)
+    }
+}
+
+fn count(requests: &Mutex<Vec<String>>, pattern: &str) -> usize {
+    let requests = requests.lock().unwrap();
+    requests.iter().filter(|r| r.contains(pattern)).count()
 }
 
 impl Drop for Front {
@@ -201,6 +217,12 @@ impl State {
             match &rule.fault {
                 Fault::Late(time) => tokio::time::sleep(*time).await,
                 Fault::Held => rule.mended.cancelled().await,
+                Fault::Lost => std::future::pending().await,
+                Fault::Unheard => {
+                    self.ask(request).await;
+                    self.unheard.lock().unwrap().push(line);
+                    return std::future::pending().await;
+                }
                 Fault::Instead(status, text) => return reply(*status, *text),
                 Fault::Broken => return Response::new(broken_body()),
             }

@@ -5,8 +5,13 @@ use serde_json::Value;
 use crate::support::{Lab, on_each_engine};
 
 fn image(lab: &Lab, reference: &str) -> Value {
-    let all: Value = serde_json::from_str(&lab.docker(&["image", "inspect", reference])).unwrap();
-    all[0].clone()
+    let mut all: Value =
+        serde_json::from_str(&lab.docker(&["image", "inspect", reference])).unwrap();
+    let mut image = all[0].take();
+    // The CLI gives them in another order each time.
+    let env = image["Config"]["Env"].as_array_mut().unwrap();
+    env.sort_by_key(Value::to_string);
+    image
 }
 
 fn steps(lab: &Lab, reference: &str) -> String {

@@ -1,12 +1,12 @@
-//! `kill -9` of the command at each step; all cases of what it leaves are in `core/recreate/tests/crashes.rs`.
+//! What dies at each step of `attach` and `detach`; all cases of what it leaves are in `core/recreate/tests/crashes.rs`.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use super::{dockline, inspect, names, remove_kept};
-use crate::support::front::Fault;
+use crate::support::front::{Fault, Front};
 use crate::support::relay::relay;
-use crate::support::{Running, eventually, on_each_engine, succeed};
+use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
 
 /// The calls by which a container that kept files is made anew.
 const STEPS: [&str; 9] = [
@@ -21,71 +21,175 @@ const STEPS: [&str; 9] = [
     "DELETE /containers/",
 ];
 
+const COMMANDS: [&str; 2] = ["attach", "detach"];
+
+/// Who dies, and when.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    /// The command, before the engine has heard of the step.
+    Before,
+    /// The command, when the engine has done it.
+    After,
+    /// The tunnel, meanwhile.
+    Tunnel,
+    /// The engine, before it has heard of it.
+    EngineBefore,
+    /// The engine, when it has done it.
+    EngineAfter,
+}
+
+const DEATHS: [Death; 5] = [
+    Death::Before,
+    Death::After,
+    Death::Tunnel,
+    Death::EngineBefore,
+    Death::EngineAfter,
+];
+
+/// One of so many cases is tried, on each engine others; all of them take a quarter of an hour, in `cargo xtask deaths`.
+const ONE_OF: usize = 11;
+
+fn cases(lab: &Lab) -> impl Iterator<Item = (&'static str, &'static str, Death)> {
+    let all = COMMANDS.into_iter().flat_map(|command| {
+        let steps = STEPS.into_iter();
+        steps.flat_map(move |step| DEATHS.map(|death| (command, step, death)))
+    });
+    let (first, step) = match std::env::var_os("DOCKLINE_TEST_EVERY_DEATH") {
+        Some(_) => (0, 1),
+        None if lab.engine.name == "26" => (4, ONE_OF),
+        None => (0, ONE_OF),
+    };
+    all.skip(first).step_by(step)
+}
+
+struct Stage<'a> {
+    lab: &'a Lab,
+    front: Front,
+    running: Running,
+    folder: PathBuf,
+    net: String,
+    own: String,
+}
+
+impl Stage<'_> {
+    fn run(&self, arguments: &[&str]) -> Command {
+        let mut command = dockline(self.lab, &self.front.host(), &self.folder, arguments);
+        command.stderr(Stdio::null());
+        command
+    }
+
+    /// A container that has written files, intercepted if it is to be detached; what it wrote.
+    async fn start(&self, command: &str) -> String {
+        let shell = self.running.shell(self.lab);
+        let lab = if command == "attach" {
+            self.lab
+        } else {
+            &shell
+        };
+        let write = "test -e /own || echo $RANDOM$RANDOM > /own; exec sleep 1000";
+        let options = ["--network", &self.net, "--stop-timeout", "0"];
+        let options = [&options[..], &["--restart", "always"]].concat();
+        lab.start("web", &options, &["sh", "-c", write]);
+        self.lab.written("web", &["/own"]).await
+    }
+
+    /// Has somebody die at that step, and waits until somebody has settled what is left.
+    async fn die(&self, command: &str, step: &str, death: Death) {
+        let (asked, unheard) = (self.front.asked(step), self.front.unheard(step));
+        let after = matches!(death, Death::After | Death::EngineAfter);
+        self.front.fault(
+            step,
+            match death {
+                Death::Before | Death::EngineBefore => Fault::Lost,
+                Death::After | Death::EngineAfter => Fault::Unheard,
+                Death::Tunnel => Fault::Held,
+            },
+        );
+        let mut child = self.run(&[command, &self.own]).spawn().unwrap();
+        eventually(step, async || {
+            let reached = if after {
+                self.front.unheard(step) > unheard
+            } else {
+                self.front.asked(step) > asked
+            };
+            reached.then_some(())
+        })
+        .await;
+        match death {
+            Death::Before | Death::After => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                self.front.mend(step);
+                // Settles what was left, whichever end that is, and takes it from there.
+                succeed(&mut self.run(&["detach", "--all"]));
+            }
+            Death::Tunnel => {
+                let tunnel = format!("dockline-tunnel-{}", self.lab.name);
+                self.lab.docker(&["kill", &tunnel]);
+                self.front.mend(step);
+                ended(&mut child).await;
+            }
+            Death::EngineBefore | Death::EngineAfter => {
+                self.front.kill().await;
+                ended(&mut child).await;
+                self.front.mend(step);
+                // The service settles it as soon as it is back.
+                self.front.open();
+            }
+        }
+    }
+
+    /// One container, as a whole, in one of its two ways.
+    fn is_whole(&self, kept: &str) -> Result<(), String> {
+        let there = names(self.lab);
+        if there != [self.own.as_str()] {
+            return Err(format!("{there:?}"));
+        }
+        let found = inspect(self.lab, "web");
+        let policy = &found["HostConfig"]["RestartPolicy"]["Name"];
+        if found["State"]["Running"] != true || policy != "always" {
+            return Err(format!("{} {policy}", found["State"]));
+        }
+        let read = self.lab.try_docker(&["exec", &self.own, "cat", "/own"]);
+        let read = String::from_utf8_lossy(&read.stdout).into_owned();
+        if read.trim() != kept {
+            return Err(format!("it wrote {kept}, and has {read}"));
+        }
+        Ok(())
+    }
+}
+
+async fn ended(child: &mut Child) {
+    eventually("an end", async || child.try_wait().unwrap()).await;
+}
+
 #[test]
-fn a_kill_at_any_step_loses_nothing() {
+fn a_death_at_any_step_loses_nothing() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
         let front = relay(&lab);
         let running = Running::launch(&lab.name, &front.host(), |_| {}).await;
         running.ready().await;
-        running.joined(&[]).await;
-        let folder = running.control.parent().unwrap().to_owned();
-        let run = |arguments: &[&str]| dockline(&lab, &front.host(), &folder, arguments);
-        let write = "test -e /own || echo $RANDOM$RANDOM > /own; exec sleep 1000";
-        let options = [
-            "--network",
-            &net,
-            "--stop-timeout",
-            "0",
-            "--restart",
-            "always",
-        ];
-        lab.start("web", &options, &["sh", "-c", write]);
-        let own = lab.own("web");
-        let kept = lab.written("web", &["/own"]).await;
-        // Each step on one of the engines: both would take a minute.
-        let odd = usize::from(lab.engine.name == "26");
-        let steps = STEPS.into_iter().enumerate().skip(odd).step_by(2);
-        for (round, step) in steps {
-            // Either the engine has not heard of it, or it has done it and nobody heard the answer.
-            let answered = round % 4 > 1;
-            let before = front.asked(step);
-            let hold = if answered {
-                Fault::Late(Duration::from_millis(40))
-            } else {
-                Fault::Held
-            };
-            front.fault(step, hold);
-            let mut child = run(&["attach", &own])
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            eventually(step, async || (front.asked(step) > before).then_some(())).await;
-            if answered {
-                // The engine is at it; a stop and a commit take longer.
-                tokio::time::sleep(Duration::from_millis(60)).await;
+        let stage = Stage {
+            lab: &lab,
+            folder: running.control.parent().unwrap().to_owned(),
+            front,
+            running,
+            net,
+            own: lab.own("web"),
+        };
+        for (command, step, death) in cases(&lab) {
+            stage.running.joined(&[]).await;
+            let kept = stage.start(command).await;
+            stage.die(command, step, death).await;
+            let case = format!("whole after {death:?} at {step} of {command}");
+            eventually(&case, async || stage.is_whole(&kept)).await;
+            if matches!(death, Death::Before | Death::After) {
+                let labels = inspect(&lab, "web")["Config"]["Labels"].to_string();
+                assert!(!labels.contains("dockline.undo"), "{case}: {labels}");
             }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            front.mend(step);
-            // Settles what was left, whichever end that is, and takes it from there.
-            succeed(run(&["detach", "--all"]).stderr(Stdio::null()));
-            assert_eq!(names(&lab), std::slice::from_ref(&own), "after {step}");
-            let after = inspect(&lab, "web");
-            assert_eq!(after["State"]["Running"], true, "after {step}");
-            assert_eq!(
-                after["HostConfig"]["RestartPolicy"]["Name"], "always",
-                "after {step}"
-            );
-            let labels = after["Config"]["Labels"].to_string();
-            assert!(!labels.contains("dockline.undo"), "after {step}");
-            assert_eq!(
-                lab.docker(&["exec", &own, "cat", "/own"]),
-                kept,
-                "after {step}"
-            );
+            remove_kept(&lab);
         }
-        running.stop().await;
-        remove_kept(&lab);
+        stage.running.stop().await;
     });
 }
