@@ -2,6 +2,7 @@
 
 mod containers;
 mod images;
+mod left;
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,9 @@ use super::{Failure, Global, anew, output};
 use crate::control::client;
 use crate::control::report::shape::Status;
 use crate::core::id::Instance;
-use crate::core::inventory::Network;
-use crate::core::label::{INSTANCE, Labels, ROLE, UNDO};
-use crate::docker::client::Labelled;
+use crate::core::label::INSTANCE;
 use crate::docker::{self, Client};
+pub(super) use left::Left;
 
 /// Flags of `clean`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -103,9 +103,25 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     cleaned.outcome()
 }
 
-/// Cleans up, and tells nobody.
-pub(super) async fn silently(global: &Global) -> Result<(), Failure> {
-    clean(global, &Flags::default()).await?.outcome()
+/// Removes what dockline made for the instance, if no container of anybody's is intercepted by it. No such container is
+/// restored, made anew or stopped.
+pub(super) async fn own_things(global: &Global) -> Result<(), Failure> {
+    let client = Client::new(global.endpoint()?);
+    client.negotiate().await?;
+    let instance = &global.instance;
+    refuse_while_running(instance).await?;
+    let _alone = anew::alone(global).await?;
+    let owner = format!("{INSTANCE}={instance}");
+    let left = Left::find(&client, &owner).await?;
+    if !left.interceptors().is_empty() {
+        return Err(Failure::Other(anyhow::anyhow!(
+            "containers are intercepted by instance {instance}, and need its tunnel"
+        )));
+    }
+    let mut cleaned = Cleaned::default();
+    left.remove(&client, &BTreeSet::new(), &mut cleaned).await;
+    images::remove(&client, &owner, Some(instance), false, &mut cleaned).await?;
+    cleaned.outcome()
 }
 
 /// What `serve` does at its end if it is to leave no container intercepted.
@@ -126,20 +142,10 @@ async fn clean(global: &Global, flags: &Flags) -> Result<Cleaned, Failure> {
     client.negotiate().await?;
     let own = format!("{INSTANCE}={}", global.instance);
     let owner = if flags.all_instances { INSTANCE } else { &own };
-    let containers = client.labelled_containers(&[ROLE, owner]).await?;
-    let injected = client.labelled_containers(&[UNDO, owner]).await?;
-    let networks = client.labelled_networks(&[ROLE, owner]).await?;
-    let volumes = client.labelled_volumes(&[ROLE, owner]).await?;
-    let labels = containers.iter().chain(&injected).map(|c| &c.labels);
-    let named = labels
-        .chain(networks.iter().map(|n| &n.labels))
-        .filter_map(whose)
-        .chain(
-            volumes
-                .iter()
-                .filter_map(|(_, owner)| owner.as_ref()?.parse().ok()),
-        );
-    let instances: BTreeSet<Instance> = named.chain([global.instance.clone()]).collect();
+    let left = Left::find(&client, owner).await?;
+    let mut instances = left.makers();
+    instances.append(&mut left.interceptors());
+    instances.insert(global.instance.clone());
     for instance in &instances {
         refuse_while_running(instance).await?;
     }
@@ -152,35 +158,10 @@ async fn clean(global: &Global, flags: &Flags) -> Result<Cleaned, Failure> {
             needed.insert(instance.clone());
         }
     }
-    // Containers that stay intercepted have the tunnel, or nothing.
-    let goes = |labels: &Labels| whose(labels).is_none_or(|owner| !needed.contains(&owner));
-    // A network goes only when its containers have gone.
-    for Labelled { id, name, .. } in containers.into_iter().filter(|c| goes(&c.labels)) {
-        match client.remove(&id).await {
-            Ok(()) => cleaned.containers.push(name),
-            Err(error) => cleaned.failed(&name, error),
-        }
-    }
-    for Network { id, name, .. } in networks.into_iter().filter(|n| goes(&n.labels)) {
-        match client.remove_network(id.as_str()).await {
-            Ok(()) => cleaned.networks.push(name),
-            Err(error) => cleaned.failed(&name, error),
-        }
-    }
-    for (name, _) in volumes {
-        match client.remove_volume(&name).await {
-            Ok(true) => cleaned.volumes.push(name),
-            Ok(false) => output::note(&format!("volume {name} stays: containers use it")),
-            Err(error) => cleaned.failed(&name, error),
-        }
-    }
+    left.remove(&client, &needed, &mut cleaned).await;
     let instance = (!flags.all_instances).then_some(&global.instance);
     images::remove(&client, owner, instance, flags.images, &mut cleaned).await?;
     Ok(cleaned)
-}
-
-fn whose(labels: &Labels) -> Option<Instance> {
-    labels.get(INSTANCE)?.parse().ok()
 }
 
 /// A running service would make everything anew. It may have been started with another folder than this command.

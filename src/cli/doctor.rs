@@ -22,7 +22,7 @@ use finding::{Finding, Outcome};
 /// Flags of `doctor`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Flags {
-    /// Remove what this instance left behind, if it does not run; nothing else is ever changed
+    /// Remove what this instance left behind, if it does not run and intercepts no container; nothing else is ever changed
     #[arg(long)]
     fix: bool,
     /// Print JSON
@@ -152,11 +152,11 @@ async fn look_at_leftovers(global: &Global, client: &Client, fix: bool, book: &m
         }
     };
     // Another one's may be somebody else's, who runs it where this command does not look.
-    if !fix || !left.contains(&global.instance) {
+    if !fix || !left.stale.contains(&global.instance) {
         return book.note(engine::told_of(&left));
     }
     let instance = &global.instance;
-    book.note(match clean::silently(global).await {
+    book.note(match clean::own_things(global).await {
         Ok(()) => Finding::ok("leftovers", format!("of instance {instance}: removed")),
         Err(failure) => {
             let remedy = format!("dockline --instance {instance} clean");

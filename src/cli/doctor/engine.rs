@@ -8,11 +8,12 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::super::Global;
+use super::super::clean::Left;
 use super::finding::Finding;
 use crate::control::client;
 use crate::control::report::shape::Status;
 use crate::core::id::Instance;
-use crate::core::label::{INSTANCE, ROLE};
+use crate::core::label::INSTANCE;
 use crate::docker::{Client, Endpoint, Error, dial};
 
 /// Docker 20.10's, the oldest engine that dockline is tested with.
@@ -62,25 +63,34 @@ fn absent(error: &Error, endpoint: &Endpoint, others: &[Endpoint]) -> String {
     }
 }
 
-/// Instances that left something and do not run.
-pub(super) async fn leftovers(client: &Client) -> Result<BTreeSet<Instance>, Error> {
-    let containers = client.labelled_containers(&[ROLE, INSTANCE]).await?;
-    let networks = client.labelled_networks(&[ROLE, INSTANCE]).await?;
-    let volumes = client.labelled_volumes(&[ROLE, INSTANCE]).await?;
-    let labels = containers.iter().map(|c| &c.labels);
-    let named = labels
-        .chain(networks.iter().map(|n| &n.labels))
-        .filter_map(|labels| labels.get(INSTANCE).cloned())
-        .chain(volumes.into_iter().filter_map(|(_, instance)| instance))
-        .filter_map(|instance| instance.parse().ok());
-    let named: BTreeSet<Instance> = named.collect();
-    let mut left = BTreeSet::new();
-    for instance in named {
-        if !runs(&instance).await {
-            left.insert(instance);
+/// Instances that do not run and have something in the engine.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// Nobody needs it.
+    pub(super) stale: BTreeSet<Instance>,
+    /// Containers are intercepted by it, and get out by its tunnel.
+    kept: BTreeSet<Instance>,
+    /// Containers are intercepted by it, and its tunnel does not run.
+    cut_off: BTreeSet<Instance>,
+}
+
+/// Looks for them.
+pub(super) async fn leftovers(client: &Client) -> Result<Leftovers, Error> {
+    let left = Left::find(client, INSTANCE).await?;
+    let (interceptors, tunnels) = (left.interceptors(), left.tunnels());
+    let mut found = Leftovers::default();
+    for instance in left.makers().union(&interceptors) {
+        if runs(instance).await {
+            continue;
         }
+        let kind = match (interceptors.contains(instance), tunnels.contains(instance)) {
+            (false, _) => &mut found.stale,
+            (true, true) => &mut found.kept,
+            (true, false) => &mut found.cut_off,
+        };
+        kind.insert(instance.clone());
     }
-    Ok(left)
+    Ok(found)
 }
 
 async fn runs(instance: &Instance) -> bool {
@@ -94,17 +104,34 @@ async fn runs(instance: &Instance) -> bool {
 }
 
 /// A tunnel that waits for its `serve` is no mistake: containers get out by it meanwhile.
-pub(super) fn told_of(left: &BTreeSet<Instance>) -> Finding {
-    let names: Vec<_> = left.iter().map(Instance::as_str).collect();
-    let Some(first) = names.first() else {
-        return Finding::ok("leftovers", "none");
+pub(super) fn told_of(left: &Leftovers) -> Finding {
+    let list = |instances: &BTreeSet<Instance>| {
+        let names: Vec<_> = instances.iter().map(Instance::as_str).collect();
+        names.join(", ")
     };
+    let (stale, kept) = (list(&left.stale), list(&left.kept));
+    if let Some(first) = left.cut_off.first() {
+        return Finding::warning(
+            "leftovers",
+            format!(
+                "containers that are intercepted by {} get nowhere: its tunnel does not run",
+                list(&left.cut_off)
+            ),
+            format!(
+                "`dockline --instance {first} serve` brings it up again, `dockline --instance {first} clean` makes the containers anew as they were"
+            ),
+        );
+    }
+    let kept = Some(kept).filter(|kept| !kept.is_empty());
+    let kept = kept.map(|k| format!("the tunnel of {k} stays for containers that it intercepts"));
+    let Some(first) = left.stale.first() else {
+        return Finding::ok("leftovers", kept.as_deref().unwrap_or("none"));
+    };
+    let stale = format!("of instances that do not run (for you): {stale}");
+    let texts: Vec<_> = [stale].into_iter().chain(kept).collect();
     Finding::warning(
         "leftovers",
-        format!(
-            "of instances that do not run (for you): {}",
-            names.join(", ")
-        ),
+        texts.join("; "),
         format!(
             "`dockline --instance {first} serve` takes them up again, `dockline --instance {first} clean` removes them"
         ),
@@ -144,6 +171,7 @@ pub(super) async fn compose() -> Finding {
 mod tests {
     use std::path::PathBuf;
 
+    use super::super::finding::Outcome;
     use super::*;
 
     #[test]
@@ -166,8 +194,25 @@ mod tests {
 
     #[test]
     fn leftovers_are_told_with_the_way_out() {
-        assert_eq!(told_of(&BTreeSet::new()), Finding::ok("leftovers", "none"));
-        let told = told_of(&["shop".parse().unwrap()].into());
-        assert!(told.remedy.unwrap().contains("--instance shop clean"));
+        let none = BTreeSet::new;
+        let shop = || BTreeSet::from(["shop".parse().unwrap()]);
+        let check = |stale, kept, cut_off, outcome, text: &str, remedy: &str| {
+            let told = told_of(&Leftovers {
+                stale,
+                kept,
+                cut_off,
+            });
+            assert_eq!(told.outcome, outcome, "{told}");
+            assert!(told.text.contains(text), "{told}");
+            assert!(told.remedy.unwrap_or_default().contains(remedy), "{text}");
+        };
+        check(none(), none(), none(), Outcome::Ok, "none", "");
+        let clean = "--instance shop clean";
+        check(shop(), none(), none(), Outcome::Warning, "shop", clean);
+        let stays = "the tunnel of shop stays for";
+        check(none(), shop(), none(), Outcome::Ok, stays, "");
+        check(shop(), shop(), none(), Outcome::Warning, stays, clean);
+        let cut_off = "shop get nowhere";
+        check(none(), none(), shop(), Outcome::Warning, cut_off, clean);
     }
 }

@@ -27,6 +27,13 @@ fn found<'a>(report: &'a Value, check: &str) -> (&'a str, &'a str) {
     (text("outcome"), text("remedy"))
 }
 
+/// What a check says is so.
+fn text<'a>(report: &'a Value, check: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks.iter().find(|c| c["check"] == check);
+    found.unwrap()["text"].as_str().unwrap()
+}
+
 async fn running(served: &Served, lab: &Lab) {
     eventually("the link", async || {
         let status = served.json(lab, &["status", "--wait", "20", "--json"]);
@@ -88,6 +95,46 @@ fn a_healthy_service_and_what_is_left_of_one_that_was_killed() {
         let (fixed, _) = report(&served.run(&lab, &["doctor", "--fix", "--json"]));
         assert_eq!(found(&fixed, "leftovers").0, "ok", "{fixed}");
         assert_eq!(own(), 0);
+    });
+}
+
+#[test]
+fn a_tunnel_that_containers_need_is_no_leftover_and_is_not_fixed_away() {
+    on_each_engine(async |lab| {
+        let mut served = Served::start(&lab);
+        running(&served, &lab).await;
+        // As the API proxy makes it.
+        let mine = lab.serve_page(
+            "mine",
+            &["--label", &lab.watched(), "--label", "dockline.undo={}"],
+        );
+        served.signal(Signal::KILL);
+        let tunnel = || {
+            let own = lab.labelled("dockline.role").into_iter();
+            own.filter(|name| name.contains(&lab.name)).count()
+        };
+        let state = || lab.docker(&["inspect", "--format", "{{.Id}} {{json .State}}", &mine]);
+        let before = (tunnel(), state());
+        let (kept, _) = report(&served.run(&lab, &["doctor", "--fix", "--json"]));
+        // Other tests' may be told of, too.
+        let stays = text(&kept, "leftovers").split("the tunnel of ").nth(1);
+        let stays = stays.and_then(|text| text.split(" stays ").next());
+        assert!(stays.is_some_and(|text| text.contains(&lab.name)), "{kept}");
+        assert_eq!((tunnel(), state()), before);
+
+        // Somebody removed the tunnel: that is said, and the container still is not touched.
+        lab.docker(&["rm", "--force", &format!("dockline-tunnel-{}", lab.name)]);
+        let (cut_off, _) = report(&served.run(&lab, &["doctor", "--fix", "--json"]));
+        let (outcome, remedy) = found(&cut_off, "leftovers");
+        assert_eq!(outcome, "warning", "{cut_off}");
+        assert!(text(&cut_off, "leftovers").contains(&lab.name), "{cut_off}");
+        assert!(remedy.contains("clean"), "{remedy}");
+        assert_eq!(state(), before.1);
+
+        lab.docker(&["rm", "--force", &mine]);
+        let (fixed, _) = report(&served.run(&lab, &["doctor", "--fix", "--json"]));
+        assert_eq!(found(&fixed, "leftovers").0, "ok", "{fixed}");
+        assert_eq!(tunnel(), 0);
     });
 }
 
