@@ -20,6 +20,7 @@ mod run;
 mod serve;
 mod shell;
 mod status;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,6 +15,7 @@ use crate::docker::Endpoint;
 use crate::docker::watcher::Pace;
 use crate::gateway::{Interceptor, Introduction, Password, Upstream};
 use crate::interceptor::Lines;
+use crate::warnings::Warnings;
 
 /// What `serve` runs with.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub struct Config {
     pub tunnel_image: Option<String>,
     /// The instance's folder, for its sockets and its lock.
     pub runtime_dir: PathBuf,
+    /// What the log warned of lately.
+    pub warnings: Arc<Warnings>,
 }
 
 impl Config {

@@ -54,7 +54,7 @@
 //! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
 //!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, `local` (the sockets of this
 //!   machine), [`doorway`]; and what all of them write and only [`control`] reads: [`counts`], [`traffic`] with
-//!   [`metered`].
+//!   [`metered`], [`warnings`].
 //! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in
 //!   `tasks`.
 //! - **Everything that waits on a peer has a deadline, and every queue has an end.**
@@ -91,6 +91,7 @@ mod proxy;
 mod relay;
 mod tasks;
 pub mod traffic;
+pub mod warnings;
 
 pub mod cli;
 pub mod config;

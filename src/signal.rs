@@ -24,3 +24,13 @@ pub async fn watch(stop: CancellationToken) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// Returns when the terminal is gone, or somebody says so (SIGHUP).
+pub async fn hung_up() {
+    #[cfg(unix)]
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        hangup.recv().await;
+        return;
+    }
+    std::future::pending::<()>().await;
+}

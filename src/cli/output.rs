@@ -42,6 +42,13 @@ pub(super) fn chain(failure: &Failure) -> String {
     }
 }
 
+/// A time of day in UTC, of seconds since 1970. This machine's own zone is not known without its database.
+pub(super) fn time(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+    let at = jiff::Timestamp::from_second(seconds as i64).unwrap_or_default();
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
 /// A plain table: aligned columns, no lines, fit for a terminal and for `awk`.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
@@ -56,11 +63,15 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
 }
 
 /// Whether what goes to stderr may be coloured.
+pub(super) fn is_coloured() -> bool {
+    may_colour() && io::IsTerminal::is_terminal(&io::stderr())
+}
+
+/// Whether a terminal may be coloured.
 #[expect(
     clippy::disallowed_methods,
     reason = "NO_COLOR is no flag of ours (no-color.org)"
 )]
-pub(super) fn is_coloured() -> bool {
-    let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
-    !refused && io::IsTerminal::is_terminal(&io::stderr())
+pub(super) fn may_colour() -> bool {
+    !std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty())
 }

@@ -64,9 +64,10 @@ async fn with_service(
     flags: serve::Flags,
     command: Command,
 ) -> Result<std::io::Result<ExitStatus>, Failure> {
-    serve::start_logging(&flags)?;
+    let warnings = serve::start_logging(&flags)?;
     let on_exit = flags.on_exit;
-    let service = Service::bind(serve::config(global, flags, serve::Stdout::Anothers)?).await?;
+    let config = serve::config(global, flags, serve::Stdout::Anothers, warnings)?;
+    let service = Service::bind(config).await?;
     let stop = CancellationToken::new();
     let asked = {
         let stop = stop.clone();

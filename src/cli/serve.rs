@@ -2,16 +2,18 @@
 
 mod flags;
 mod interception;
+mod logging;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 pub(super) use flags::{Flags, OnExit};
 pub(super) use interception::Stdout;
+pub(super) use logging::start_logging;
 
 use super::{Failure, Global, clean, output};
 use crate::config::{Config, Interception};
@@ -23,7 +25,8 @@ use crate::gateway::{Introduction, Password, Upstream};
 use crate::service::Service;
 use crate::signal;
 use crate::tunnel::Leftover;
-use flags::{Foreign, LogFormat, TellWho};
+use crate::warnings::Warnings;
+use flags::{Foreign, TellWho};
 
 /// Ports of the default instance; promised in the documentation.
 pub(super) const DNS_PORT: u16 = 5390;
@@ -37,11 +40,11 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
 }
 
 pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
-    start_logging(&flags)?;
+    let warnings = start_logging(&flags)?;
     #[cfg(unix)]
     raise_file_limit();
     let on_exit = flags.on_exit;
-    let config = config(global, flags, Stdout::Ours)?;
+    let config = config(global, flags, Stdout::Ours, warnings)?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
     let asked = config.interceptions();
@@ -102,7 +105,12 @@ async fn announce(stop: &CancellationToken) {
     std::future::pending::<()>().await;
 }
 
-pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Config, Failure> {
+pub(super) fn config(
+    global: &Global,
+    flags: Flags,
+    stdout: Stdout,
+    warnings: Arc<Warnings>,
+) -> Result<Config, Failure> {
     let instance = &global.instance;
     refuse_strangers(&flags)?;
     let places = Global::places().candidates(instance);
@@ -133,6 +141,7 @@ pub(super) fn config(global: &Global, flags: Flags, stdout: Stdout) -> Result<Co
             TellWho::Mockttp => Introduction::Tags,
         },
         tunnel_image: flags.tunnel_image,
+        warnings,
         runtime_dir: places.into_iter().next().unwrap_or_default(),
         selector: Selector {
             instance: instance.clone(),
@@ -193,23 +202,6 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
         None => Upstream::from_environment(),
     };
     upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
-}
-
-pub(super) fn start_logging(flags: &Flags) -> Result<(), Failure> {
-    // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
-    let level = flags.log.parse::<tracing::Level>();
-    let own = level.map(|level| format!("warn,dockline={level}"));
-    let filter = EnvFilter::try_new(own.as_ref().unwrap_or(&flags.log))
-        .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {:?}: {error}", flags.log)))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    match flags.log_format {
-        LogFormat::Text => lines.with_ansi(output::is_coloured()).init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }
 
 /// Where the interceptor is, the built-in one at `address`. Another may well be started after us.

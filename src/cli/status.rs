@@ -5,9 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{Failure, Global, output};
+use super::{Failure, Global, output, watch};
 use crate::control::client;
-use crate::control::report::shape::{AmbiguousName, ContainerReport, Interceptor, Status, Tunnel};
+use crate::control::report::shape::{
+    AmbiguousName, ContainerReport, Interceptor, Status, Tunnel, Warned,
+};
 
 /// How often a service that is not ready yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -21,9 +23,15 @@ pub(super) struct Flags {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Show it as it changes, with who talks to whom, until q is pressed
+    #[arg(long, conflicts_with_all = ["json", "wait"])]
+    watch: bool,
 }
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
+    if flags.watch {
+        return watch::run(global).await;
+    }
     let give_up = Instant::now() + Duration::from_secs(flags.wait.unwrap_or_default());
     let status = loop {
         // A service that is starting may not have its socket yet.
@@ -107,9 +115,26 @@ fn describe(status: &Status) -> String {
     let table = containers(status);
     let notes: Vec<_> = status.ambiguous.iter().map(ambiguous).collect();
     let distrust = distrust(status).unwrap_or_default();
-    let blocks = [lines.join("\n"), table, notes.join("\n"), distrust];
+    let warned = warned(&status.warnings);
+    let blocks = [lines.join("\n"), table, notes.join("\n"), distrust, warned];
     let blocks: Vec<_> = blocks.into_iter().filter(|b| !b.is_empty()).collect();
     blocks.join("\n\n")
+}
+
+/// More is in the log, and in the JSON.
+const WARNINGS: usize = 5;
+
+/// What was warned of last.
+fn warned(warnings: &[Warned]) -> String {
+    let lines = warnings.iter().take(WARNINGS).map(|w| {
+        let times = if w.times > 1 {
+            format!(" (\u{d7}{})", w.times)
+        } else {
+            String::new()
+        };
+        format!("{} {}: {}{times}", output::time(w.at), w.level, w.text)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whose HTTPS is not intercepted.
@@ -260,5 +285,13 @@ mod tests {
         assert!(describe(&status).contains(distrust));
         status.containers[0].ca_current = true;
         assert!(!describe(&status).contains(distrust));
+        status.warnings = vec![Warned {
+            at: 0.0,
+            level: "warn".to_owned(),
+            text: "not joined".to_owned(),
+            times: 2,
+        }];
+        let text = describe(&status);
+        assert!(text.ends_with(":00Z warn: not joined (\u{d7}2)"), "{text}");
     }
 }

@@ -1,5 +1,7 @@
 //! The commands' end of the control API.
 
+mod events;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use self::events::{Event, Events, follow};
 use crate::local;
 
 /// The service answers from memory, but for a name that it must ask the world for (five seconds at most).
@@ -76,24 +79,8 @@ async fn ask<T: DeserializeOwned>(
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<T, Error> {
-    let stream = local::connect(socket)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                Error::NotRunning(socket.to_owned())
-            }
-            _ => broken(error),
-        })?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    let query = serde_urlencoded::to_string(query).map_err(broken)?;
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("{path}?{query}"))
-        .header("host", "localhost")
-        .body(Empty::<&[u8]>::new())
-        .map_err(broken)?;
+    let (mut sender, connection) = connect(socket).await?;
+    let request = request(method, path, query)?;
     let exchange = async move {
         let answer = sender.send_request(request).await?;
         let status = answer.status();
@@ -104,8 +91,46 @@ async fn ask<T: DeserializeOwned>(
     let (answer, _) = tokio::join!(exchange, connection);
     let (status, body) = answer.map_err(broken)?;
     if status != StatusCode::OK {
-        let Problem { error, hint } = serde_json::from_slice(&body).map_err(broken)?;
-        return Err(Error::Refused { error, hint });
+        return Err(refused(&body));
     }
     serde_json::from_slice(&body).map_err(broken)
+}
+
+type Sender = hyper::client::conn::http1::SendRequest<Empty<&'static [u8]>>;
+
+async fn connect(
+    socket: &Path,
+) -> Result<(Sender, impl Future<Output = hyper::Result<()>> + use<>), Error> {
+    let stream = local::connect(socket)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                Error::NotRunning(socket.to_owned())
+            }
+            _ => broken(error),
+        })?;
+    hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<Request<Empty<&'static [u8]>>, Error> {
+    let query = serde_urlencoded::to_string(query).map_err(broken)?;
+    Request::builder()
+        .method(method)
+        .uri(format!("{path}?{query}"))
+        .header("host", "localhost")
+        .body(Empty::new())
+        .map_err(broken)
+}
+
+fn refused(body: &[u8]) -> Error {
+    match serde_json::from_slice(body) {
+        Ok(Problem { error, hint }) => Error::Refused { error, hint },
+        Err(error) => broken(error),
+    }
 }

@@ -20,7 +20,7 @@ pub(super) use self::answers::{resolution, route};
 pub use self::interceptors::InterceptorSource;
 use self::shape::{
     AmbiguousName, ContainerReport, EndpointReport, Engine, KeptOff, Link, MapReport, Status,
-    Tunnel, TunnelNetwork,
+    Tunnel, TunnelNetwork, Warned,
 };
 pub(super) use self::traffic::connections;
 use crate::core::engine_state::EngineState;
@@ -35,6 +35,7 @@ use crate::core::resolve::{self, Answer, RecordType, Scope};
 use crate::core::route::{OwnAddresses, Resolvers};
 use crate::core::tunnel_state::{ENTRY_PORT, Stage, TunnelState};
 use crate::local;
+use crate::warnings::{Warning, Warnings};
 
 /// Where the service listens.
 #[derive(Clone, Debug)]
@@ -120,6 +121,8 @@ pub struct Sources {
     pub counts: Arc<crate::counts::Counts>,
     /// From the gateway: who talks to whom.
     pub talks: crate::traffic::Traffic,
+    /// From the log: what was warned of lately.
+    pub warnings: Arc<Warnings>,
 }
 
 impl Sources {
@@ -155,6 +158,7 @@ impl Sources {
                 |c| &c.name,
             ),
             ambiguous: ambiguous(&map),
+            warnings: self.warnings.list().into_iter().map(warned).collect(),
             map: MapReport {
                 generation: map.generation(),
                 resyncs: engine.resyncs,
@@ -182,6 +186,7 @@ impl Sources {
             name: container.name.clone(),
             running: container.state.is_up(),
             injected: container.labels.contains_key(label::UNDO),
+            project: container.labels.get(label::COMPOSE_PROJECT).cloned(),
             ca_current: ca
                 .as_deref()
                 .is_some_and(|ca| trusts(&container.labels, ca)),
@@ -244,6 +249,15 @@ impl Sources {
             problem: state.problem,
             kept_off,
         }
+    }
+}
+
+fn warned(warning: Warning) -> Warned {
+    Warned {
+        at: traffic::unix_seconds(warning.at),
+        level: warning.level.to_string().to_lowercase(),
+        text: warning.text,
+        times: warning.times,
     }
 }
 

@@ -126,6 +126,7 @@ impl Wires {
             addresses: addresses.clone(),
             counts: Arc::clone(&self.counts),
             talks: crate::traffic::Traffic::default(),
+            warnings: Arc::clone(&config.warnings),
         }
     }
 

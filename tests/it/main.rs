@@ -13,3 +13,5 @@ mod layering;
 mod metrics;
 mod page;
 mod support;
+#[cfg(unix)]
+mod watch;

@@ -7,7 +7,7 @@ pub(crate) mod front;
 pub(crate) mod name_server;
 #[cfg(target_os = "linux")]
 pub(crate) mod namespace;
-mod process;
+pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod world;
 
@@ -305,6 +305,7 @@ impl Running {
             intercept_builds: true,
             tunnel_image: None,
             runtime_dir: folder.path().join("run"),
+            warnings: std::sync::Arc::default(),
         };
         change(&mut config);
         let service = Service::bind(config).await.unwrap();

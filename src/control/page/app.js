@@ -85,6 +85,7 @@ function show() {
   drawPicture();
   showChoices();
   showNames();
+  showWarnings();
   $("where").textContent =
     `dockline ${status.version} · gateway ${status.gateway} · DNS ${status.dns} · engine ${status.engine.endpoint}`;
 }
@@ -314,6 +315,17 @@ function showNames() {
     ...others.map((cell) => el("td", cell)),
   ])));
   $("found").textContent = all > rows.length ? `${rows.length} of ${all} shown` : `${all} found`;
+}
+
+/** What the log warned of, the latest first. */
+function showWarnings() {
+  const warnings = status.warnings ?? [];
+  $("warned").textContent = warnings.length ? "the latest first" : "none since it was started";
+  $("warnings").replaceChildren(...warnings.map(({ at, level, text, times }) => el("li", [
+    el("time", new Date(at * 1000).toLocaleTimeString(), { datetime: new Date(at * 1000).toISOString() }),
+    ` ${text}`,
+    times > 1 ? el("span", ` ×${times}`, { class: "quiet" }) : "",
+  ], { "data-is": level })));
 }
 
 let known = "";

@@ -40,6 +40,9 @@ pub struct Status {
     pub containers: Vec<ContainerReport>,
     /// Names that mean different containers on different networks.
     pub ambiguous: Vec<AmbiguousName>,
+    /// What the log warned of lately, the latest first.
+    #[serde(default)]
+    pub warnings: Vec<Warned>,
     pub map: MapReport,
 }
 
@@ -126,6 +129,9 @@ pub struct ContainerReport {
     pub id: String,
     pub name: String,
     pub running: bool,
+    /// Its compose project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     pub injected: bool,
     pub ca_current: bool,
     /// Which of `interceptors` it has; nothing for the one of all others.
@@ -152,6 +158,19 @@ pub struct AmbiguousName {
     pub networks: Vec<String>,
 }
 
+/// One of `warnings` of [`Status`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Warned {
+    /// When it was said last, in seconds since 1970.
+    pub at: f64,
+    /// `warn` or `error`.
+    pub level: String,
+    /// What the log says.
+    pub text: String,
+    /// How often it was said.
+    pub times: u64,
+}
+
 /// `map` of [`Status`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the contract")]
@@ -169,7 +188,7 @@ pub struct Intercepting {
 }
 
 /// `GET /v1/traffic`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Traffic {
     /// Requests that the interceptor got.
     pub requests: u64,

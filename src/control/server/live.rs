@@ -44,6 +44,8 @@ struct StateChanged {
     link: &'static str,
     intercepting: bool,
     reachable: Option<bool>,
+    /// How many there were so far.
+    warnings: u64,
 }
 
 pub(super) async fn traffic(State(served): State<Served>) -> Json<shape::Traffic> {
@@ -144,6 +146,7 @@ impl Live {
             link: sources.link.borrow().as_str(),
             intercepting: *sources.intercepting.borrow(),
             reachable: interceptor.and_then(|interceptor| *interceptor.reachable.borrow()),
+            warnings: sources.warnings.so_far(),
         };
         if self.state.as_ref() == Some(&now) {
             return None;
