@@ -133,6 +133,7 @@ impl Trial<'_> {
             &self.engine.endpoint,
         )?;
         let (flags, ready) = program.prepare(self.shell, self.workspace, &self.folder)?;
+        program.goes_on(self.shell, &ready)?;
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let mut service = dockline.serve(&flags)?;
         let mut running = None;

@@ -20,6 +20,9 @@ use crate::workspace::Workspace;
 /// For an interceptor to have written what it saw: it does so before it answers, or a moment later.
 pub(super) const WRITTEN: Duration = Duration::from_secs(10);
 
+/// dockline's for mitmproxy.
+const ADDON: &str = "integrations/mitmproxy/dockline_mitmproxy.py";
+
 /// One way of intercepting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
@@ -131,6 +134,20 @@ impl Program {
         Ok((flags, ready))
     }
 
+    /// Sees whether the add-on goes on while dockline hangs, and while it is away.
+    pub(super) fn goes_on(self, shell: &Shell, ready: &Ready) -> Result<()> {
+        if self != Self::MitmproxyAddon {
+            return Ok(());
+        }
+        let mut away = Command::new(ready.programs.join("python"));
+        away.arg("-B")
+            .arg(ready.root.join("xtask/interceptors/away.py"))
+            .arg(ready.programs.join("mitmdump"))
+            .arg(ready.root.join(ADDON));
+        say(shell.output(&mut away, MINUTES_2)?.trim_end());
+        Ok(())
+    }
+
     /// Starts it, now that dockline says where its gateway is.
     pub(super) fn start(self, ready: &Ready, status: &Value) -> Result<Running> {
         let (gateway, http) = (text(status, "gateway")?, text(status, "http")?);
@@ -148,10 +165,7 @@ impl Program {
             }
             Self::MitmproxyAddon => {
                 let mut command = mitmdump(ready);
-                let addon = ready
-                    .root
-                    .join("integrations/mitmproxy/dockline_mitmproxy.py");
-                command.arg("-s").arg(addon);
+                command.arg("-s").arg(ready.root.join(ADDON));
                 command.args(["--set", &format!("dockline_api=http://{http}")]);
                 command
             }
