@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -142,8 +142,16 @@ impl Interceptor {
     async fn connect(&self) -> io::Result<TcpStream> {
         let Destination { host, port } = &self.0.at;
         let stream = match host {
+            Host::Address(ip) if ip.is_loopback() => connect_apart((*ip, *port).into()).await?,
             Host::Address(ip) => TcpStream::connect((*ip, *port)).await?,
-            Host::Name(name) => TcpStream::connect((name.as_str(), *port)).await?,
+            Host::Name(name) => match self.socket_addr() {
+                // There may be one for the other family alone.
+                Some(here) => match connect_apart(here).await {
+                    Ok(stream) => stream,
+                    Err(_) => TcpStream::connect((name.as_str(), *port)).await?,
+                },
+                None => TcpStream::connect((name.as_str(), *port)).await?,
+            },
         };
         socket::tune(&stream)?;
         Ok(stream)
@@ -166,6 +174,20 @@ impl Interceptor {
     fn next(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.0.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Connects to this host, from a port that nothing else here calls from. mockttp takes a caller with the port of one of its own
+/// calls, to the gateway say, for that call come back, and refuses it. Linux gives a port to several calls that go to
+/// different places, but none that somebody has bound.
+async fn connect_apart(to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // If there is no such port left, one that is shared has to do.
+    let _ = socket.bind(SocketAddr::new(to.ip(), 0));
+    socket.connect(to).await
 }
 
 #[cfg(test)]
@@ -224,5 +246,34 @@ mod tests {
         assert!(interceptor.reach().await.is_some());
         assert_eq!(*reachable.borrow(), Some(true));
         drop(listener);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn it_is_called_from_ports_that_it_does_not_call_from_itself() {
+        use std::collections::BTreeSet;
+        use std::net;
+
+        // Linux goes through all its ports, and has no more than 64 Ki. The half of them is for such calls.
+        const CALLS: usize = 32 * 1024;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let interceptor = Interceptor::at(&listener.local_addr().unwrap().to_string()).unwrap();
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(interceptor.reach().await.unwrap());
+        }
+        let ours = held.iter().map(|held| held.local_addr().unwrap().port());
+        let ours: BTreeSet<_> = ours.collect();
+        let other = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = other.local_addr().unwrap();
+        for _ in 0..CALLS {
+            let its = net::TcpStream::connect(to).unwrap();
+            drop(other.accept().unwrap());
+            let port = its.local_addr().unwrap().port();
+            assert!(!ours.contains(&port), "{port} has two callers");
+            // A reset leaves nothing behind that would keep the port.
+            let linger = Some(Duration::ZERO);
+            socket2::SockRef::from(&its).set_linger(linger).unwrap();
+        }
     }
 }
