@@ -9,6 +9,7 @@ pub(crate) mod name_server;
 pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod relay;
+pub(crate) mod terminal;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod many;
 mod networks;
 mod projects;
 mod sdk;
+mod terminal;
 mod testcontainers;
 
 use crate::support::Lab;
