@@ -83,7 +83,13 @@ impl Dockline {
         Self::spawn_with(program, engine, log, &[])
     }
 
-    fn spawn_with(program: &Path, engine: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
+    /// As [`Self::spawn`], with more flags.
+    pub(crate) fn spawn_with(
+        program: &Path,
+        engine: &Path,
+        log: &Path,
+        flags: &[&str],
+    ) -> Result<Self> {
         Self::start(Command::new(program), engine, log, flags)
     }
 
@@ -170,6 +176,11 @@ impl Dockline {
         let control = self.control.clone();
         self.server.wait_for("the map", || is_ready(&control))?;
         Ok(Instant::now())
+    }
+
+    /// Ends it at once: what it has in the engine stays.
+    pub(crate) fn kill(self) {
+        self.server.kill();
     }
 
     /// Stops it, with all that it has in the engine.

@@ -2,6 +2,8 @@
 //!
 //! The callers are this machine's, by its own address on the network, and so is the interceptor, with one clock for both.
 
+mod returns;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -69,6 +71,7 @@ pub(crate) fn measure(run: &Run, report: &mut Report) -> Result<()> {
     scene.how_soon(&mut samples)?;
     scene.how_much(CONNECT, &scene.connect, &mut samples)?;
     scene.how_much(OURS, &scene.request, &mut samples)?;
+    scene.how_soon_back(&mut samples)?;
     figures(&samples, report);
     Ok(())
 }
@@ -140,17 +143,22 @@ impl Scene<'_> {
 
     /// A dockline that hands on to `interceptor`, and its tunnel's entry.
     fn serve(&self, interceptor: &TcpListener) -> Result<(Dockline, SocketAddr)> {
-        let at = interceptor.local_addr()?.to_string();
-        let log = self.run.out.join("entry-serve.log");
-        let flags = ["--interceptor", &at];
-        let mut dockline =
-            Dockline::serve_with(&self.run.dockline, self.docker.socket(), &log, &flags)?;
+        let mut dockline = self.spawn(interceptor)?;
+        dockline.await_ready()?;
         dockline.await_joined(NETWORK)?;
         dockline.await_link()?;
         let tunnel = self
             .docker
             .inspect(&format!("dockline-tunnel-{INSTANCE}"))?;
         Ok((dockline, (address_of(&tunnel)?, ENTRY).into()))
+    }
+
+    /// The same before it does anything.
+    fn spawn(&self, interceptor: &TcpListener) -> Result<Dockline> {
+        let at = interceptor.local_addr()?.to_string();
+        let log = self.run.out.join("entry-serve.log");
+        let flags = ["--interceptor", &at];
+        Dockline::spawn_with(&self.run.dockline, self.docker.socket(), &log, &flags)
     }
 
     /// From before a request is sent until the interceptor has read it.
@@ -256,6 +264,18 @@ fn figures(samples: &Samples, report: &mut Report) {
             "of 1,000 intercepted",
             "",
             Target::AtLeast(1_000.0),
+        ),
+        (
+            "dockline is killed → a new request is served",
+            "killed → plain ms",
+            "ms",
+            Target::AtMost(1_000.0),
+        ),
+        (
+            "dockline is started again → a request is intercepted",
+            "started → intercepted ms",
+            "ms",
+            Target::AtMost(1_000.0),
         ),
         (
             "memory at most meanwhile",

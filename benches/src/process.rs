@@ -80,6 +80,12 @@ impl Server {
         self.end();
     }
 
+    /// Ends it at once, without asking.
+    pub(crate) fn kill(mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
     fn end(&mut self) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| matches!(self.child.try_wait(), Ok(None))) {
