@@ -71,7 +71,7 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
     Err(Refusal::unauthorised())
 }
 
-/// Where a request in absolute form is to go, and how. Some clients (busybox's `wget`) leave TLS to the proxy.
+/// Where a request in absolute form is to go, and how. Some clients leave TLS to the proxy.
 fn target(uri: &Uri) -> Option<Target> {
     let by_tls = match uri.scheme_str()? {
         "http" => false,
