@@ -1,6 +1,7 @@
 //! `attach` and `detach`: containers made anew, and nothing of them lost.
 
 mod deaths;
+mod leaving;
 
 use std::path::Path;
 use std::process::{Command, Output};

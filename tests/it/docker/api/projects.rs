@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::docker::compose::composes;
 use crate::support::{IMAGE, Lab, Running, on_each_engine, succeed};
@@ -106,6 +107,41 @@ fn a_project_is_intercepted_by_up_inside_and_let_go_by_up_outside() {
                 lab.docker(&["network", "ls", "-q", "--filter", &filter]),
                 ""
             );
+        }
+        running.stop().await;
+    });
+}
+
+#[test]
+fn an_attached_project_stays_composes_own() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        for program in composes() {
+            let project = Project {
+                program: &program,
+                file: &file,
+                name: lab.name.replace('-', ""),
+            };
+            project.run(&lab, &["up", "-d"]);
+            let filter = format!("label=com.docker.compose.project={}", project.name);
+            let names = lab.docker(&["ps", "--format", "{{.Names}}", "--filter", &filter]);
+            let mut attach = Command::new(env!("CARGO_BIN_EXE_dockline"));
+            attach.arg("attach").args(names.lines());
+            attach.args(["--instance", &lab.name, "--host", &lab.engine.host]);
+            attach.env("DOCKLINE_RUNTIME_DIR", running.control.parent().unwrap());
+            succeed(&mut attach);
+            let attached = project.containers(&lab);
+            // Outside of an intercepted shell and in one: there is nothing to do.
+            for from in [&lab, &running.shell(&lab)] {
+                project.run(from, &["up", "-d"]);
+                assert_eq!(project.containers(&lab), attached, "{program:?}");
+            }
+            project.run(&lab, &["down", "--timeout", "0"]);
+            assert_eq!(project.containers(&lab), [] as [String; 0]);
+            let networks = lab.docker(&["network", "ls", "-q", "--filter", &filter]);
+            assert_eq!(networks, "", "{program:?}");
         }
         running.stop().await;
     });
