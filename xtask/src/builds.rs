@@ -1,10 +1,10 @@
 //! `cargo xtask builds`: package managers in RUN steps, each against an index of its own over HTTPS, while mitmproxy, with an
 //! authority of its own, intercepts. A step counts as intercepted if mitmproxy tells of what it asked for.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,8 +22,6 @@ use crate::workspace::Workspace;
 const INSTANCE: &str = "builds";
 const LABEL: &str = "dockline-builds=1";
 const NAME: &str = "dockline-builds:latest";
-/// A cold build takes minutes on a small machine.
-const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// For mitmproxy to have written what it saw.
 const WRITTEN: Duration = Duration::from_secs(2);
 const INDEX: &str = include_str!("../builds/index.py");
@@ -58,9 +56,7 @@ const STEPS: [(&str, &str, &str); 5] = [
 
 /// Builds an image of all of them.
 pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> Result<()> {
-    let mut build = workspace.cargo();
-    build.args(["build", "--quiet", "--package", "dockline"]);
-    shell.run(&mut build, BUILD_LIMIT)?;
+    Dockline::build(shell, workspace, Profile::Debug)?;
     let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let engine = setup.engines.first().context("no engine was prepared")?;
     let tried = image::ensure(shell, workspace, &setup.tools, engine)
@@ -82,8 +78,10 @@ fn on_engine(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engin
     let tried = dockline.wait_ready(shell, &mut service).and_then(|status| {
         let text = |name: &str| status[name].as_str().context("a status without it");
         let gateway = text("gateway")?;
-        mitmproxy = Some(start_mitmproxy(&seen, &programs, &settings, port, gateway)?);
-        until_linked(shell, &dockline)?;
+        mitmproxy = Some(brought::start_mitmproxy(
+            &seen, &programs, &settings, port, gateway,
+        )?);
+        dockline.wait_linked(shell)?;
         let api = Engine {
             endpoint: text("api_socket")?.to_owned(),
             ..engine.clone()
@@ -104,40 +102,6 @@ fn on_engine(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engin
     }
     let stopped = dockline.stop(&Shell::for_cleanup(), service);
     tried.and(cleaned).and(stopped)
-}
-
-/// Starts mitmproxy with the gateway as its upstream; what it sees goes to `log`.
-fn start_mitmproxy(
-    log: &Path,
-    programs: &Path,
-    settings: &Path,
-    port: u16,
-    gateway: &str,
-) -> Result<Child> {
-    let log = File::create(log).context("write mitmproxy's log")?;
-    let mut command = Command::new(programs.join("mitmdump"));
-    command
-        .env("PYTHONUNBUFFERED", "1")
-        .args(["--mode", &format!("upstream:http://{gateway}")])
-        .args(["--listen-host", "127.0.0.1", "-p", &port.to_string()])
-        .args(["--set", &format!("confdir={}", settings.display())])
-        // The index's certificate is of a root that is trusted in its image alone.
-        .args(["--set", "ssl_insecure=true"])
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log);
-    command.spawn().context("start mitmdump")
-}
-
-fn until_linked(shell: &Shell, dockline: &Dockline) -> Result<()> {
-    shell.wait_until("link and interceptor", MINUTES_2, || {
-        let mut status = dockline.command(&["status", "--json"]);
-        let text = shell.output(&mut status, MINUTES_2)?;
-        let status: serde_json::Value = serde_json::from_str(&text)?;
-        let there =
-            status["interceptor"]["reachable"] == true && status["tunnel"]["link"]["state"] == "up";
-        Ok(there.then_some(()))
-    })
 }
 
 /// A folder with npm as its authors ship it.

@@ -10,7 +10,6 @@ mod programs;
 mod ways;
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -27,8 +26,6 @@ use crate::workspace::Workspace;
 
 /// The instance, so that no other one is touched; what is made here is named by it.
 const INSTANCE: &str = "clients";
-/// A cold build takes minutes on a small machine.
-const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Flags of `cargo xtask clients`.
 #[derive(Debug, clap::Args)]
@@ -53,9 +50,7 @@ pub(crate) fn run(
     host: Option<&str>,
     flags: &Flags,
 ) -> Result<()> {
-    let mut build = workspace.cargo();
-    build.args(["build", "--quiet", "--package", "dockline"]);
-    shell.run(&mut build, BUILD_LIMIT)?;
+    Dockline::build(shell, workspace, Profile::Debug)?;
     let setup = Setup::any(shell, workspace, host, &[Version::V26, Version::V20])?;
     let mut engines = setup.engines.iter();
     let tried = engines.try_for_each(|engine| {
@@ -91,8 +86,10 @@ fn on_engine(
     let mut mitmproxy = None;
     let tried = dockline.wait_ready(shell, &mut service).and_then(|status| {
         let text = |name: &str| status[name].as_str().context("a status without it");
-        mitmproxy = Some(lab.intercept(&programs, &settings, port, text("gateway")?)?);
-        lab.until_linked(&dockline)?;
+        let gateway = text("gateway")?;
+        let started = brought::start_mitmproxy(&lab.log(), &programs, &settings, port, gateway);
+        mitmproxy = Some(started?);
+        dockline.wait_linked(shell)?;
         let api = Engine {
             endpoint: text("api_socket")?.to_owned(),
             ..engine.clone()

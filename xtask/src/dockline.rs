@@ -14,6 +14,8 @@ use crate::workspace::Workspace;
 
 /// How long dockline has to start its tunnel and learn of all containers.
 const READY_SECONDS: &str = "60";
+/// A cold build takes minutes on a small machine.
+const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// How long it has to stop after it was asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -70,6 +72,16 @@ impl Dockline {
         ]
     }
 
+    /// Has cargo build the program.
+    pub(crate) fn build(shell: &Shell, workspace: &Workspace, profile: Profile) -> Result<()> {
+        let mut build = workspace.cargo();
+        build.args(["build", "--quiet", "--package", "dockline"]);
+        if matches!(profile, Profile::Release) {
+            build.arg("--release");
+        }
+        shell.run(&mut build, BUILD_LIMIT)
+    }
+
     /// A dockline command.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
@@ -113,6 +125,17 @@ impl Dockline {
         }
         serde_json::from_str(&answer)
             .context("`dockline status --json` wrote something that is no JSON")
+    }
+
+    /// Waits until what containers send reaches the interceptor.
+    pub(crate) fn wait_linked(&self, shell: &Shell) -> Result<()> {
+        shell.wait_until("link and interceptor", MINUTES_2, || {
+            let text = shell.output(&mut self.command(&["status", "--json"]), MINUTES_2)?;
+            let status: Value = serde_json::from_str(&text)?;
+            let there = status["interceptor"]["reachable"] == true
+                && status["tunnel"]["link"]["state"] == "up";
+            Ok(there.then_some(()))
+        })
     }
 
     /// Asks the service to stop, and fails if it had to be killed or ended badly.

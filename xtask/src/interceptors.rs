@@ -8,7 +8,6 @@ mod projects;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -26,8 +25,6 @@ use crate::workspace::Workspace;
 
 /// The instance, so that no other one is touched.
 const INSTANCE: &str = "interceptors";
-/// A cold build takes minutes on a small machine.
-const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// How many of the requests that went wrong are told of, for each reason.
 const SHOWN: usize = 20;
@@ -55,9 +52,7 @@ pub(crate) fn run(
     host: Option<&str>,
     flags: &Flags,
 ) -> Result<()> {
-    let mut build = workspace.cargo();
-    build.args(["build", "--quiet", "--package", "dockline"]);
-    shell.run(&mut build, BUILD_LIMIT)?;
+    Dockline::build(shell, workspace, Profile::Debug)?;
     let setup = Setup::any(shell, workspace, host, &[Version::V26])?;
     let engine = setup.engines.last().context("no engine was prepared")?;
     let tried = image::ensure(shell, workspace, &setup.tools, engine).and_then(|()| {
@@ -142,7 +137,7 @@ impl Trial<'_> {
             .wait_ready(self.shell, &mut service)
             .and_then(|status| {
                 running = Some(program.start(&ready, &status)?);
-                self.until_linked(&dockline)?;
+                dockline.wait_linked(self.shell)?;
                 let api = Engine {
                     endpoint: text(&status, "api_socket")?.to_owned(),
                     ..self.engine.clone()
@@ -162,18 +157,6 @@ impl Trial<'_> {
         let stopped = dockline.stop(&Shell::for_cleanup(), service);
         let row = tried?;
         cleaned.and(ended).and(stopped).map(|()| row)
-    }
-
-    fn until_linked(&self, dockline: &Dockline) -> Result<()> {
-        self.shell
-            .wait_until("link and interceptor", MINUTES_2, || {
-                let mut status = dockline.command(&["status", "--json"]);
-                let text = self.shell.output(&mut status, MINUTES_2)?;
-                let status: Value = serde_json::from_str(&text)?;
-                let there = status["interceptor"]["reachable"] == true
-                    && status["tunnel"]["link"]["state"] == "up";
-                Ok(there.then_some(()))
-            })
     }
 
     /// What a user would do first.

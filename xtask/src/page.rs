@@ -4,10 +4,10 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::dockline::{Dockline, Profile};
 use crate::engine::Version;
 use crate::setup::Setup;
 use crate::shell::{MINUTES_10, Shell};
@@ -15,8 +15,6 @@ use crate::workspace::Workspace;
 
 /// Drives the browser.
 const PLAYWRIGHT: &str = "playwright-core@1";
-/// A cold build takes minutes on a small machine.
-const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Flags of `cargo xtask page`.
 #[derive(Debug, clap::Args)]
@@ -36,12 +34,12 @@ pub(crate) fn run(
     host: Option<&str>,
     flags: &Flags,
 ) -> Result<()> {
-    let mut build = workspace.cargo();
-    build.args(["build", "--quiet", "--package", "dockline"]);
-    if flags.release {
-        build.arg("--release");
-    }
-    shell.run(&mut build, BUILD_LIMIT)?;
+    let profile = if flags.release {
+        Profile::Release
+    } else {
+        Profile::Debug
+    };
+    Dockline::build(shell, workspace, profile)?;
     let folder = workspace.target().join("page");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     for file in ["check.mjs", "engine.mjs", "service.mjs"] {

@@ -1,8 +1,8 @@
 //! Programs that Debian does not have, or in older versions: from Python's registry and npm's, as their authors ship them, and two of our own.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -155,4 +155,27 @@ pub(crate) fn mitmproxy(shell: &Shell, folder: &Path) -> Result<(PathBuf, PathBu
         shell.output(&mut make, MINUTES_2)?;
     }
     Ok((programs, settings))
+}
+
+/// Starts mitmproxy with the gateway as its upstream; what it sees goes to `log`.
+pub(crate) fn start_mitmproxy(
+    log: &Path,
+    programs: &Path,
+    settings: &Path,
+    port: u16,
+    gateway: &str,
+) -> Result<Child> {
+    let log = File::create(log).context("write mitmproxy's log")?;
+    let mut command = Command::new(programs.join("mitmdump"));
+    command
+        .env("PYTHONUNBUFFERED", "1")
+        .args(["--mode", &format!("upstream:http://{gateway}")])
+        .args(["--listen-host", "127.0.0.1", "-p", &port.to_string()])
+        .args(["--set", &format!("confdir={}", settings.display())])
+        // Its upstream's certificate is of a root that is trusted in the image alone.
+        .args(["--set", "ssl_insecure=true"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    command.spawn().context("start mitmdump")
 }

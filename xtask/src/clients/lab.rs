@@ -1,8 +1,8 @@
 //! Where programs are tried: an interceptor, a server, and containers that fetch from it.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,7 +12,6 @@ use super::programs::{PAGES, Program};
 use super::ways::{Tool, Way, compose_file, preload};
 use super::{Cell, INSTANCE};
 use crate::console::say;
-use crate::dockline::Dockline;
 use crate::engine::Engine;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
@@ -41,43 +40,9 @@ impl Lab<'_> {
         self.shell.output(command.args(arguments), MINUTES_2)
     }
 
-    fn log(&self) -> PathBuf {
+    /// What mitmproxy sees.
+    pub(super) fn log(&self) -> PathBuf {
         self.folder.join("mitmproxy.log")
-    }
-
-    /// Starts mitmproxy with the gateway as its upstream.
-    pub(super) fn intercept(
-        &self,
-        programs: &Path,
-        settings: &Path,
-        port: u16,
-        gateway: &str,
-    ) -> Result<Child> {
-        let log = File::create(self.log()).context("write mitmproxy's log")?;
-        let mut command = Command::new(programs.join("mitmdump"));
-        command
-            .env("PYTHONUNBUFFERED", "1")
-            .args(["--mode", &format!("upstream:http://{gateway}")])
-            .args(["--listen-host", "127.0.0.1", "-p", &port.to_string()])
-            .args(["--set", &format!("confdir={}", settings.display())])
-            // Its upstream's certificate is of a root that is trusted in the image alone.
-            .args(["--set", "ssl_insecure=true"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        command.spawn().context("start mitmdump")
-    }
-
-    pub(super) fn until_linked(&self, dockline: &Dockline) -> Result<()> {
-        self.shell
-            .wait_until("link and interceptor", MINUTES_2, || {
-                let mut status = dockline.command(&["status", "--json"]);
-                let text = self.shell.output(&mut status, MINUTES_2)?;
-                let status: serde_json::Value = serde_json::from_str(&text)?;
-                let there = status["interceptor"]["reachable"] == true
-                    && status["tunnel"]["link"]["state"] == "up";
-                Ok(there.then_some(()))
-            })
     }
 
     /// One server by three names; and its network, which is answered.
