@@ -18,6 +18,7 @@ mod resolve;
 mod route;
 mod run;
 mod serve;
+mod settings;
 mod shell;
 mod status;
 mod watch;
@@ -101,6 +102,8 @@ enum Command {
     Detach(detach::Flags),
     /// Remove everything that dockline left in the engine
     Clean(clean::Flags),
+    /// Show the service's settings, and where each comes from
+    Config(settings::Flags),
 }
 
 /// Why a command failed, by its exit code.
@@ -225,11 +228,19 @@ pub fn main() -> ExitCode {
         }
         plugin::Called::Command(words) => words,
     };
+    let settings::Asked {
+        cli,
+        matches,
+        source,
+    } = match settings::asked(words) {
+        Ok(asked) => asked,
+        Err(failure) => return output::failed(&failure),
+    };
     let Cli {
         global,
         command,
         serve,
-    } = Cli::parse_from(words);
+    } = cli;
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -239,7 +250,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match command.unwrap_or(Command::Serve(Box::new(serve))) {
-            Command::Serve(flags) => serve::run(&global, *flags).await,
+            Command::Serve(flags) => serve::run(&global, *flags, &source).await,
             Command::Status(flags) => status::run(&global, &flags).await,
             Command::Resolve(flags) => resolve::run(&global, &flags).await,
             Command::Route(flags) => route::run(&global, &flags).await,
@@ -254,6 +265,7 @@ pub fn main() -> ExitCode {
             Command::Attach(flags) => attach::run(&global, &flags).await,
             Command::Detach(flags) => detach::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
+            Command::Config(flags) => settings::show(&flags, &matches, &source),
         }
         .map(|()| ExitCode::SUCCESS)
     });

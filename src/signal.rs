@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break: the first asks for an orderly end, the second for an end.
 
 #[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows::{ctrl_break, ctrl_c};
 use tokio_util::sync::CancellationToken;
@@ -25,12 +25,42 @@ pub async fn watch(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns when the terminal is gone, or somebody says so (SIGHUP).
-pub async fn hung_up() {
+/// Hang-ups: the terminal is gone, or somebody says so (SIGHUP). There are none on Windows.
+#[derive(Debug)]
+pub struct Hangups {
     #[cfg(unix)]
-    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
-        hangup.recv().await;
-        return;
+    signals: Option<Signal>,
+}
+
+impl Hangups {
+    /// From here on, they do not end the program.
+    #[cfg(unix)]
+    pub fn new() -> Self {
+        Self {
+            signals: signal(SignalKind::hangup()).ok(),
+        }
     }
-    std::future::pending::<()>().await;
+
+    /// None will come.
+    #[cfg(not(unix))]
+    pub fn new() -> Self {
+        Self {}
+    }
+
+    /// Waits for one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Default for Hangups {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -29,7 +29,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Flags {
     /// For the service that is started if none runs.
     #[command(flatten)]
-    serve: serve::Flags,
+    pub(super) serve: serve::Flags,
     /// The command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -64,7 +64,7 @@ async fn with_service(
     flags: serve::Flags,
     command: Command,
 ) -> Result<std::io::Result<ExitStatus>, Failure> {
-    let warnings = serve::start_logging(&flags)?;
+    let warnings = serve::start_logging(&flags)?.warnings;
     let on_exit = flags.on_exit;
     let config = serve::config(global, flags, serve::Stdout::Anothers, warnings)?;
     let service = Service::bind(config).await?;

@@ -3,6 +3,7 @@
 mod flags;
 mod interception;
 mod logging;
+mod reload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(super) use flags::{Flags, OnExit};
 pub(super) use interception::Stdout;
 pub(super) use logging::start_logging;
 
+use super::settings::Source;
 use super::{Failure, Global, clean, output};
 use crate::config::{Config, Interception};
 use crate::control::Addresses;
@@ -39,12 +41,12 @@ fn listen_on(given: Option<SocketAddr>, instance: &Instance, port: u16) -> Socke
     given.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
-    let warnings = start_logging(&flags)?;
+pub(super) async fn run(global: &Global, flags: Flags, source: &Source) -> Result<(), Failure> {
+    let log = start_logging(&flags)?;
     #[cfg(unix)]
     raise_file_limit();
     let on_exit = flags.on_exit;
-    let config = config(global, flags, Stdout::Ours, warnings)?;
+    let config = config(global, flags, Stdout::Ours, Arc::clone(&log.warnings))?;
     let engine = config.endpoint.to_string();
     let watching = config.selector.describe();
     let asked = config.interceptions();
@@ -67,6 +69,7 @@ pub(super) async fn run(global: &Global, flags: Flags) -> Result<(), Failure> {
     let leftover = tokio::select! {
         outcome = service.run(stop.clone()) => outcome?,
         () = announce(&stop) => return Ok(()),
+        () = reload::on_hangup(source, &log, &stop) => return Ok(()),
         // The second signal, or no way to hear any: what stays is for `clean`.
         ended = signal::watch(stop.clone()) => {
             ended.map_err(anyhow::Error::from)?;

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let mut feeding = pin!(feed::feed(global.control_socket(), news_tx));
     let stop = CancellationToken::new();
     let mut heard = pin!(signal::watch(stop.clone()));
-    let mut hung_up = pin!(signal::hung_up());
+    let mut hangups = signal::Hangups::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut screen = Screen::take()?;
@@ -62,7 +62,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
             },
             ended = &mut heard => return Ok(ended.map_err(anyhow::Error::from)?),
             () = stop.cancelled() => return Ok(()),
-            () = &mut hung_up => return Ok(()),
+            () = hangups.next() => return Ok(()),
             _ = ticks.tick() => {}
         }
     }

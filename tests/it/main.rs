@@ -12,6 +12,8 @@ mod hostile;
 mod layering;
 mod metrics;
 mod page;
+#[cfg(unix)]
+mod settings;
 mod support;
 #[cfg(unix)]
 mod watch;

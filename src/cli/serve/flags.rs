@@ -15,6 +15,9 @@ use crate::dns::ForwardPolicy;
     reason = "switches of the command line, of which none has to do with another"
 )]
 pub(in crate::cli) struct Flags {
+    /// A file with settings [default: dockline/config.toml in `$XDG_CONFIG_HOME`, else in ~/.config]
+    #[arg(long, env = "DOCKLINE_CONFIG", value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
     /// Where DNS listens [default: 127.0.0.1:5390; any port for other instances]
     #[arg(long, env = "DOCKLINE_DNS", value_name = "ADDR")]
     pub(super) dns: Option<SocketAddr>,
@@ -149,6 +152,13 @@ pub(in crate::cli) struct Flags {
         value_name = "FILTER"
     )]
     pub(super) log: String,
+}
+
+impl Flags {
+    /// What is logged.
+    pub(super) fn log(&self) -> &str {
+        &self.log
+    }
 }
 
 /// What becomes of containers that were created elsewhere.

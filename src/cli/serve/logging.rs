@@ -5,19 +5,15 @@ use std::sync::Arc;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use super::flags::{Flags, LogFormat};
 use crate::cli::{Failure, output};
 use crate::warnings::{Keeper, Warnings};
 
 /// Starts the log; what it warns of is kept as well, whatever of it is written.
-pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Arc<Warnings>, Failure> {
-    // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
-    let level = flags.log.parse::<tracing::Level>();
-    let own = level.map(|level| format!("warn,dockline={level}"));
-    let filter = EnvFilter::try_new(own.as_ref().unwrap_or(&flags.log))
-        .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {:?}: {error}", flags.log)))?;
+pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Log, Failure> {
+    let (filter, handle) = reload::Layer::new(filter(&flags.log)?);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false);
@@ -32,5 +28,32 @@ pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Arc<Warnings>, Fail
         .with(lines.with_filter(filter))
         .with(keeper.with_filter(of_ours))
         .init();
-    Ok(warnings)
+    Ok(Log {
+        warnings,
+        filter: handle,
+    })
+}
+
+/// The running log.
+#[derive(Debug)]
+pub(in crate::cli) struct Log {
+    /// What it warned of lately.
+    pub(in crate::cli) warnings: Arc<Warnings>,
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Log {
+    /// From now on, this is written of it.
+    pub(super) fn refilter(&self, text: &str) -> Result<(), Failure> {
+        let set = self.filter.reload(filter(text)?);
+        Ok(set.map_err(anyhow::Error::from)?)
+    }
+}
+
+fn filter(text: &str) -> Result<EnvFilter, Failure> {
+    // A bare level is for our own words: the libraries' tell names, and what containers have in their environment.
+    let level = text.parse::<tracing::Level>();
+    let own = level.map(|level| format!("warn,dockline={level}"));
+    EnvFilter::try_new(own.as_deref().unwrap_or(text))
+        .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {text:?}: {error}")))
 }

@@ -1,0 +1,106 @@
+//! What the service is to do, from all that say it: the command line, the environment, a file, and what is usual.
+//!
+//! The file's settings become what flags are by default, so that clap reads, checks and explains all of them alike.
+
+mod file;
+mod show;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser as _};
+
+use super::{Cli, Command, Failure, serve, variables};
+use file::File;
+pub(super) use show::{Flags, run as show};
+
+/// What was asked for, and where it was said.
+pub(super) struct Asked {
+    pub(super) cli: Cli,
+    pub(super) matches: ArgMatches,
+    pub(super) source: Source,
+}
+
+/// Where settings come from.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    words: Vec<OsString>,
+    /// Empty for commands that need none, and where there is none.
+    file: File,
+}
+
+/// Reads the command line; does not return if it is wrong, or asks for help.
+pub(super) fn asked(words: Vec<OsString>) -> Result<Asked, Failure> {
+    let cli = Cli::parse_from(&words);
+    let Some(flags) = flags(&cli) else {
+        let (matches, file) = (ArgMatches::default(), File::default());
+        let source = Source { words, file };
+        return Ok(Asked {
+            cli,
+            matches,
+            source,
+        });
+    };
+    let file = read(&cli, flags)?;
+    let matches = file.apply(Cli::command()).get_matches_from(&words);
+    let again = Cli::from_arg_matches(&matches);
+    Ok(Asked {
+        cli: again.map_err(anyhow::Error::from)?,
+        matches,
+        source: Source { words, file },
+    })
+}
+
+/// Of the service, for commands that have them.
+fn flags(cli: &Cli) -> Option<&serve::Flags> {
+    match &cli.command {
+        None => Some(&cli.serve),
+        Some(Command::Serve(flags)) => Some(flags),
+        Some(Command::Run(flags)) => Some(&flags.serve),
+        Some(Command::Config(flags)) => Some(flags.serve()),
+        Some(_) => None,
+    }
+}
+
+fn read(cli: &Cli, flags: &serve::Flags) -> Result<File, Failure> {
+    if let Some(path) = &flags.config {
+        return File::read(path, &cli.global.instance);
+    }
+    match usual() {
+        Some(path) if path.exists() => File::read(&path, &cli.global.instance),
+        _ => Ok(File::default()),
+    }
+}
+
+/// Where the file is if nobody says.
+fn usual() -> Option<PathBuf> {
+    let variables = variables();
+    let folder = |name: &str| {
+        let folder = variables.get(name).filter(|value| !value.is_empty());
+        folder.map(PathBuf::from)
+    };
+    let folder = match folder("XDG_CONFIG_HOME") {
+        Some(folder) => folder,
+        None if cfg!(windows) => folder("APPDATA")?,
+        None => folder("HOME")?.join(".config"),
+    };
+    Some(folder.join("dockline").join("config.toml"))
+}
+
+impl Source {
+    /// Reads everything again, and says what is no longer in the file as it was in the beginning.
+    pub(super) fn again(&self) -> Result<(serve::Flags, Vec<String>), Failure> {
+        let wrong = |error: clap::Error| Failure::Usage(anyhow::anyhow!("{error}"));
+        let cli = Cli::try_parse_from(&self.words).map_err(wrong)?;
+        let file = match flags(&cli) {
+            Some(flags) => read(&cli, flags)?,
+            None => File::default(),
+        };
+        let command = file.apply(Cli::command());
+        let matches = command.try_get_matches_from(&self.words).map_err(wrong)?;
+        let cli = Cli::from_arg_matches(&matches).map_err(wrong)?;
+        let flags = flags(&cli).cloned();
+        let flags = flags.ok_or_else(|| anyhow::anyhow!("no service was asked for"))?;
+        Ok((flags, self.file.differing(&file)))
+    }
+}
