@@ -8,7 +8,8 @@
 //!                                     request and answer at once, byte for byte, each way at its own pace
 //! ```
 //!
-//! On connections that builds are asked for on, `build` looks at each call instead.
+//! On connections that builds are asked for on, `build` looks at each call instead; contexts of the classic builder go
+//! through `classic`.
 //!
 //! What is not dockline's business passes as the very bytes, and what becomes a stream stays one. A client has a
 //! connection to the engine of its own, so that the engine sees what it would see without us: requests in their order,
@@ -16,6 +17,7 @@
 
 mod build;
 mod calls;
+mod classic;
 mod conversation;
 mod entry;
 mod exchange;
@@ -136,6 +138,7 @@ struct Shared {
     intercept_loopback: bool,
     intercept_builds: bool,
     step_files: build::Files,
+    build_files: classic::Files,
     builds: watch::Sender<usize>,
     /// Its own socket.
     socket: PathBuf,

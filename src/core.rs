@@ -6,13 +6,15 @@
 //! Reading order: [`id`] and [`label`] (words), [`inventory`] (facts), [`tracker`] (what to look at next),
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
 //! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`];
-//! [`llb`] does the same to the graphs of builds; [`trust`] is what containers are given to verify with.
+//! [`llb`] does the same to the graphs of builds, [`dockerfile`] and [`context`] to those of the classic builder; [`trust`] is what containers are given to verify with.
 //! [`wire`] is what is said on the link.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod api;
 pub mod caller;
 pub mod check;
+pub mod context;
+pub mod dockerfile;
 pub mod engine_state;
 pub mod hand_on;
 pub mod host_pattern;

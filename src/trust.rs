@@ -8,7 +8,6 @@ mod roots;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dashmap::{DashMap, DashSet};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::timeout;
@@ -140,7 +139,7 @@ impl Inner {
 
     async fn fill(&self, volume: &str, files: &Files) -> Result<(), Error> {
         let image = self.tunnel_image().await;
-        let archive = archive(files);
+        let archive = files.archive("");
         self.client
             .fill_volume(volume, &self.labels(), &image, archive)
             .await
@@ -159,28 +158,4 @@ impl Inner {
         let image = known.ok().and_then(|state| state.ok()?.image.clone());
         image.unwrap_or_default()
     }
-}
-
-/// The folder's content: readable by all, whoever the container runs as.
-fn archive(files: &Files) -> Bytes {
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut append = |kind, path: &str, mode, bytes: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_size(bytes.len() as u64);
-        header.set_mode(mode);
-        // Writing to memory fails only on a path that does not fit, and these are constants.
-        let _ = archive.append_data(&mut header, path, bytes);
-    };
-    let mut folder = "";
-    for (name, bytes) in &files.content {
-        if let Some((parent, _)) = name.split_once('/')
-            && parent != folder
-        {
-            folder = parent;
-            append(tar::EntryType::Directory, parent, 0o755, &[]);
-        }
-        append(tar::EntryType::Regular, name, 0o444, bytes);
-    }
-    Bytes::from(archive.into_inner().unwrap_or_default())
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::Shared;
+use super::classic::{self, Reshape};
 use super::exchange::{Rewrite, Rule};
 use super::head::RequestHead;
 use super::leases::Held;
@@ -33,6 +34,8 @@ pub(super) enum Change {
     Nothing,
     Body(Vec<u8>),
     Target(String),
+    /// What is built of a context, for another target.
+    Context(String, Box<Reshape>),
 }
 
 /// A call that does not go on.
@@ -43,11 +46,11 @@ pub(super) struct Refusal {
 }
 
 impl Forward {
-    fn as_it_came() -> Self {
+    pub(super) fn as_it_came() -> Self {
         Self::by(Rule::AsItCame)
     }
 
-    fn by(rule: Rule) -> Self {
+    pub(super) fn by(rule: Rule) -> Self {
         Self {
             change: Change::Nothing,
             rule,
@@ -87,6 +90,10 @@ pub(super) async fn decide(
         | ApiCall::BuildKit
         | ApiCall::Hijack
         | ApiCall::Other => Ok(Forward::as_it_came()),
+        ApiCall::Build => {
+            let build = classic::decide(Arc::clone(shared), head.target.clone());
+            elsewhere(shared, build).await
+        }
         ApiCall::CreateContainer => {
             let (target, body) = (head.target.clone(), body.unwrap_or_default());
             elsewhere(shared, create::decide(Arc::clone(shared), target, body)).await
@@ -117,7 +124,7 @@ pub(super) async fn answer(
             let decision = create::decide(own, target, body_too);
             let shown = match elsewhere(shared, decision).await?.change {
                 Change::Body(changed) => changed,
-                Change::Nothing | Change::Target(_) => body.to_vec(),
+                Change::Nothing | Change::Target(_) | Change::Context(..) => body.to_vec(),
             };
             Ok(Some((200, shown)))
         }

@@ -171,15 +171,21 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             (Change::Nothing, Rule::AsItCame | Rule::Body(_)) => Passage::Untouched,
             _ => Passage::Rewritten,
         };
+        let mut context = None;
         let begin = match forward.change {
             Change::Nothing if wire.is_empty() => head.bytes.clone(),
             Change::Nothing => [&head.bytes[..], &wire].concat().into(),
             Change::Body(body) => [&head.with_length(body.len())[..], &body].concat().into(),
             Change::Target(target) => head.with_target(&target),
+            Change::Context(target, reshape) => {
+                context = Some(reshape);
+                head.with_chunks(&target)
+            }
         };
         let request = Outgoing {
             begin,
             rest,
+            context,
             method: head.method.clone(),
             hijacks: matches!(call, ApiCall::Hijack | ApiCall::BuildKit),
         };

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::task::spawn_blocking;
 use tracing::debug;
 
+use super::classic::{Build, Reshape};
 use super::framing::Framing;
 use super::head::{Next, ResponseHead};
 use super::inbound::{Broke, Inbound};
@@ -52,6 +53,8 @@ pub(super) struct Outgoing {
     /// What of the body is still to come from the client.
     pub(super) rest: Framing,
     pub(super) method: String,
+    /// What the body is turned into on its way, if it is not to pass as it is.
+    pub(super) context: Option<Box<Reshape>>,
     /// Whether an answer without an end makes the connection a stream of bytes.
     pub(super) hijacks: bool,
 }
@@ -67,6 +70,8 @@ pub(super) enum Rule {
     Line(&'static str, String),
     /// Its body is changed.
     Body(Rewrite),
+    /// It is what the classic builder says, of steps of ours among the user's.
+    Output(Arc<Build>),
 }
 
 /// What a connection is after an exchange.
@@ -89,7 +94,7 @@ pub(super) async fn exchange<C, E>(
     rule: &Rule,
 ) -> (Then, bool)
 where
-    C: AsyncRead + AsyncWrite,
+    C: AsyncRead + AsyncWrite + Send,
     E: AsyncRead + AsyncWrite,
 {
     let whole = AtomicBool::new(false);
@@ -135,14 +140,18 @@ enum Asked {
 }
 
 /// Sends the request, then listens whether the client goes away. Ends only if something broke.
-async fn ask<C: AsyncRead, E: AsyncWrite>(
+async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
     client: &mut Inbound<C>,
     engine: &mut WriteHalf<E>,
     mut request: Outgoing,
     whole: &AtomicBool,
 ) -> Asked {
     let begin = std::mem::take(&mut request.begin);
-    match client.pass(begin, engine, &mut request.rest).await {
+    let passed = match request.context.take() {
+        None => client.pass(begin, engine, &mut request.rest).await,
+        Some(reshape) => reshape.pass(client, begin, engine, &mut request.rest).await,
+    };
+    match passed {
         Ok(()) => whole.store(true, Ordering::Relaxed),
         Err(Broke::To(_)) => return Asked::EngineStopped,
         Err(error @ (Broke::From(_) | Broke::Malformed(_))) => {
@@ -224,6 +233,10 @@ async fn conclude<C: AsyncWrite, E: AsyncRead>(
                 begin = head.with_length(changed.len());
             }
             here = changed.unwrap_or(wire);
+        }
+        Rule::Output(build) => {
+            build.answer(engine, client, head).await?;
+            return Ok((then, true));
         }
         Rule::AsItCame | Rule::Line(..) | Rule::Body(_) => {}
     }

@@ -91,6 +91,15 @@ impl RequestHead {
         resized(&self.bytes, length)
     }
 
+    /// The same head for another target, and a body in chunks.
+    pub(super) fn with_chunks(&self, target: &str) -> Bytes {
+        let head = Self {
+            bytes: self.with_target(target),
+            ..self.clone()
+        };
+        reframed(&head.bytes, &[], "Transfer-Encoding: chunked")
+    }
+
     /// The same head for another target.
     pub(super) fn with_target(&self, target: &str) -> Bytes {
         let at = self.method.len() + 1;
@@ -216,22 +225,28 @@ fn lines_end(head: &[u8]) -> usize {
 
 /// A head with another length of its body, and no other framing.
 fn resized(head: &[u8], length: usize) -> Bytes {
-    let mut resized = Vec::with_capacity(head.len() + 32);
+    // The body is here already: nobody is to be asked for it.
+    reframed(head, b"expect", &format!("Content-Length: {length}"))
+}
+
+/// A head with that framing instead of its own, and without one more header.
+fn reframed(head: &[u8], without: &[u8], framing: &str) -> Bytes {
+    let mut reframed = Vec::with_capacity(head.len() + 32);
     for (at, line) in head[..lines_end(head)]
         .split_inclusive(|b| *b == b'\n')
         .enumerate()
     {
         let name = line.split(|b| *b == b':').next().unwrap_or_default();
-        let framing = [
+        let others = [
             &b"content-length"[..],
             b"transfer-encoding",
             b"trailer",
-            b"expect",
+            without,
         ];
-        if at == 0 || !framing.iter().any(|f| name.eq_ignore_ascii_case(f)) {
-            resized.extend_from_slice(line);
+        if at == 0 || !others.iter().any(|f| name.eq_ignore_ascii_case(f)) {
+            reframed.extend_from_slice(line);
         }
     }
-    resized.extend_from_slice(format!("Content-Length: {length}\r\n\r\n").as_bytes());
-    resized.into()
+    reframed.extend_from_slice(format!("{framing}\r\n\r\n").as_bytes());
+    reframed.into()
 }

@@ -111,6 +111,25 @@ impl<S: AsyncRead> Inbound<S> {
         Ok(())
     }
 
+    /// What comes next of a body, as it is carried; false at its end.
+    pub(super) async fn piece(
+        &mut self,
+        body: &mut Framing,
+        piece: &mut Vec<u8>,
+    ) -> Result<bool, Broke> {
+        piece.clear();
+        while piece.is_empty() && !body.is_done() {
+            if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
+                let whole = *body == Framing::UntilEnd;
+                let cut = || Broke::From(io::ErrorKind::UnexpectedEof.into());
+                return whole.then_some(false).ok_or_else(cut);
+            }
+            let taken = body.take(&self.ahead, |bytes| piece.extend_from_slice(bytes))?;
+            self.ahead.advance(taken);
+        }
+        Ok(!piece.is_empty())
+    }
+
     /// Reads a body to its end, or until more than `most` bytes of it are here; as it came on the wire.
     pub(super) async fn collect(
         &mut self,

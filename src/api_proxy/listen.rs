@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Config, Shared, View, build, conversation};
+use super::{Config, Shared, View, build, classic, conversation};
 use crate::local;
 use crate::tasks::Tasks;
 
@@ -109,6 +109,7 @@ impl ApiProxy {
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
             intercept_builds: config.intercept_builds,
+            build_files: classic::Files::new(view.ca.clone()),
             step_files: build::Files::new(view.ca),
             builds: view.builds,
             socket: self.socket.clone(),

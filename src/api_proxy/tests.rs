@@ -1,6 +1,7 @@
 //! The API proxy between a client and an engine that are both bare sockets: every byte is seen.
 
 mod builds;
+mod classic;
 mod rig;
 mod streams;
 

@@ -34,6 +34,8 @@ pub enum ApiCall {
     PruneNetworks,
     /// `POST /grpc`: the connection becomes one of HTTP/2, on which builds are asked for.
     BuildKit,
+    /// `POST /build`: the classic builder's, with the context as its body.
+    Build,
     /// A call whose connection becomes a stream of bytes in both directions: `attach`, `exec`, `session`.
     Hijack,
     /// Any other: none of dockline's business.
@@ -56,6 +58,7 @@ impl ApiCall {
             Self::RemoveNetwork(_) => "network_remove",
             Self::PruneNetworks => "network_prune",
             Self::BuildKit => "buildkit",
+            Self::Build => "build",
             Self::Hijack => "hijack",
             Self::Other => "other",
         }
@@ -88,6 +91,7 @@ impl ApiCall {
             ("DELETE", ["networks", id]) => Self::RemoveNetwork(decoded(id)),
             ("POST", ["networks", "prune"]) => Self::PruneNetworks,
             ("POST", ["grpc"]) => Self::BuildKit,
+            ("POST", ["build"]) => Self::Build,
             ("POST", ["containers", _, "attach"] | ["exec", _, "start"] | ["session"])
             | ("GET", ["containers", _, "attach", "ws"]) => Self::Hijack,
             _ => Self::Other,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::id::ContainerId;
 use super::inventory::{Known, NetworkMode};
+use super::label;
 use super::map::{NetworkMap, NetworkView, Owner};
 use super::resolve::Scope;
 
@@ -49,14 +50,19 @@ pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
 }
 
 /// Whether somebody with that scope is a step of a build: BuildKit runs them on the default bridge, or as the engine's
-/// machine, and makes no containers of them. Nobody else is told the tunnel's address there.
+/// machine, and makes no containers of them; nobody else is told the tunnel's address there. The classic builder's have
+/// the label of their image, and none that says whose they are.
 pub fn is_build(map: &NetworkMap, scope: &Scope) -> bool {
     match scope {
         Scope::Network(id) => {
             let view = map.networks().get(id);
             view.is_some_and(|view| view.network().default_bridge)
         }
-        Scope::Container(_) | Scope::Merged => false,
+        Scope::Container(id) => map.containers().get(id).is_some_and(|known| {
+            let labels = &known.container.labels;
+            labels.contains_key(label::BUILD) && !labels.contains_key(label::INSTANCE)
+        }),
+        Scope::Merged => false,
     }
 }
 

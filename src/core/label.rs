@@ -18,6 +18,9 @@ pub const INTERCEPTOR: &str = "dockline.interceptor";
 pub const UNDO: &str = "dockline.undo";
 /// On injected containers: the SHA-256 of the authority that they trust.
 pub const CA: &str = "dockline.ca";
+/// On images that the classic builder made under interception: whose it was. Containers made of them have it, too, the
+/// builder's own for the steps among them.
+pub const BUILD: &str = "dockline.build";
 /// On a container that took another's place: that one's id.
 pub const REPLACES: &str = "dockline.replaces";
 /// On what compose makes: what of its configuration decides whether it is made anew.
@@ -37,7 +40,7 @@ pub const KEPT: &str = "dockline/kept";
 pub const ROLE_TUNNEL: &str = "tunnel";
 /// [`ROLE`] of the home network.
 pub const ROLE_HOME: &str = "home";
-/// [`ROLE`] of the volumes with injected files.
+/// [`ROLE`] of the volumes with injected files, and of the image that builds copy them from.
 pub const ROLE_DATA: &str = "data";
 /// [`ROLE`] of what is there to ask the engine something, and goes at once.
 pub const ROLE_PROBE: &str = "probe";

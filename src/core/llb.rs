@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use control::{ControlSolve, EngineSide};
 pub use definition::{has_steps, rewrite};
-pub use files::StepFiles;
+pub use files::{ENABLING, StepFiles};
 pub use gateway::{BridgeSolve, Reference, references, warning, with_ids};
 pub use grpc::{frame, message};
 

@@ -3,6 +3,7 @@
 //! Most programs take one file that *replaces* what they trust otherwise. So that file holds both; what is not intercepted
 //! (hosts that are passed through, other protocols than HTTP) still verifies.
 
+mod archive;
 mod ca;
 mod certificates;
 mod jks;

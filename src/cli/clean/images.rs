@@ -3,7 +3,7 @@
 use super::Cleaned;
 use crate::cli::Failure;
 use crate::core::id::Instance;
-use crate::core::label::{KEPT, ROLE, ROLE_TUNNEL};
+use crate::core::label::{BUILD, INSTANCE, KEPT, ROLE, ROLE_DATA, ROLE_TUNNEL};
 use crate::core::recreate::layer::is_kept;
 use crate::docker::Client;
 use crate::docker::client::Labelled;
@@ -26,13 +26,17 @@ pub(super) async fn remove(
             Err(error) => cleaned.failed(&name, error),
         }
     }
-    for Labelled {
-        id, name, labels, ..
-    } in client.labelled_images(&[owner]).await?
-    {
-        if labels.contains_key(ROLE) {
-            continue;
+    // What the classic builder copied files from; images have their own copies.
+    let data = format!("{ROLE}={ROLE_DATA}");
+    for Labelled { id, name, .. } in client.labelled_images(&[&data, owner]).await? {
+        match client.remove_image(&id).await {
+            Ok(true) => cleaned.images.push(name),
+            Ok(false) => {}
+            Err(error) => cleaned.failed(&name, error),
         }
+    }
+    let by_build = owner.replacen(INSTANCE, BUILD, 1);
+    for Labelled { id, name, .. } in client.labelled_images(&[&by_build]).await? {
         if !built {
             cleaned.built.push(name);
             continue;

@@ -7,7 +7,7 @@ use super::wire::{Message, NONE};
 use crate::core::trust::{Ca, Found, Wanted, files};
 
 /// As it is called in the output of a build.
-pub(super) const NAME: &str = "*** Enabling dockline interception ***";
+pub const ENABLING: &str = "*** Enabling dockline interception ***";
 
 const FOLDER_MODE: u64 = 0o755;
 const FILE_MODE: u64 = 0o644;
@@ -60,7 +60,7 @@ impl StepFiles {
     pub(super) fn metadata(&self) -> Message {
         let mut name = Message::new();
         name.bytes(1, "llb.customname");
-        name.bytes(2, NAME);
+        name.bytes(2, ENABLING);
         let mut capability = Message::new();
         capability.bytes(1, "file.base");
         capability.number(2, 1);

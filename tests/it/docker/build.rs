@@ -1,5 +1,6 @@
 //! Images built in an intercepted shell, by the clients that people use.
 
+mod classic;
 mod clients;
 mod engine_side;
 mod everyday;

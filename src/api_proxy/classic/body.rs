@@ -1,0 +1,239 @@
+//! A context on its way to the engine.
+
+use std::io::Cursor;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
+use bytes::{Buf, Bytes};
+use futures_util::stream;
+use tokio::io::{
+    self, AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt, AsyncWrite,
+    AsyncWriteExt as _, BufReader, WriteHalf,
+};
+use tokio_util::io::StreamReader;
+use tracing::debug;
+
+use super::Build;
+use crate::api_proxy::framing::Framing;
+use crate::api_proxy::inbound::{Broke, Inbound};
+use crate::core::context::{Context, Match};
+use crate::core::dockerfile::{StageInjection, inject};
+
+/// What is unpacked at a time.
+const UNPACKED: usize = 64 * 1024;
+
+/// What comes of a context; see the module.
+#[derive(Debug)]
+pub(in crate::api_proxy) struct Reshape {
+    dockerfile: String,
+    injection: StageInjection,
+    added: Vec<u8>,
+    build: Arc<Build>,
+}
+
+impl Reshape {
+    pub(super) fn new(
+        dockerfile: String,
+        injection: StageInjection,
+        added: Vec<u8>,
+        build: Arc<Build>,
+    ) -> Self {
+        Self {
+            dockerfile,
+            injection,
+            added,
+            build,
+        }
+    }
+
+    /// Passes a request on, in chunks, to its end.
+    pub(in crate::api_proxy) async fn pass<C: AsyncRead + Send, E: AsyncWrite>(
+        self,
+        client: &mut Inbound<C>,
+        head: Bytes,
+        engine: &mut WriteHalf<E>,
+        body: &mut Framing,
+    ) -> Result<(), Broke> {
+        engine.write_all(&head).await.map_err(Broke::To)?;
+        let mut seen = None;
+        let (injection, build) = (&self.injection, &self.build);
+        let edit = |found: Match, dockerfile: Option<&[u8]>| {
+            // A `Dockerfile` is taken before a `dockerfile`, whichever comes first.
+            if seen == Some(Match::Exact) && found == Match::Lower {
+                return None;
+            }
+            seen = Some(found);
+            edited(dockerfile, injection, build)
+        };
+        let mut context = Context::new(&self.dockerfile, self.added, edit);
+        let mut out = Vec::new();
+        let mut unpacked = unpacked(pieces(client, body)).await;
+        loop {
+            let here = match unpacked.fill_buf().await {
+                Ok(here) => here,
+                Err(error) => {
+                    // If it is the client who has gone, that shows below.
+                    debug!(%error, "a build's context breaks off");
+                    break;
+                }
+            };
+            if here.is_empty() {
+                break;
+            }
+            context.push(here, &mut out);
+            let length = here.len();
+            unpacked.consume(length);
+            send(engine, &mut out).await?;
+        }
+        drop(unpacked);
+        context.finish(&mut out);
+        drop(context);
+        send(engine, &mut out).await?;
+        // What follows a compressed archive.
+        while client.piece(body, &mut out).await? {}
+        engine.write_all(b"0\r\n\r\n").await.map_err(Broke::To)?;
+        if seen.is_none() {
+            let name = &self.dockerfile;
+            build.is_not_intercepted(&format!("there is no {name} in its context"));
+        }
+        Ok(())
+    }
+}
+
+fn edited(dockerfile: Option<&[u8]>, injection: &StageInjection, build: &Build) -> Option<Vec<u8>> {
+    let Some(dockerfile) = dockerfile else {
+        build.is_not_intercepted(&"its Dockerfile is no plain file");
+        return None;
+    };
+    match inject(dockerfile, injection) {
+        Ok(injected) => {
+            let injected = injected?;
+            build.has(injected.steps);
+            Some(injected.text.into_bytes())
+        }
+        Err(unclear) => {
+            build.is_not_intercepted(&unclear);
+            None
+        }
+    }
+}
+
+/// A chunk of what is there, if anything is.
+pub(super) async fn send<S: AsyncWrite>(
+    to: &mut WriteHalf<S>,
+    out: &mut Vec<u8>,
+) -> Result<(), Broke> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let size = format!("{:x}\r\n", out.len());
+    let mut chunk = Buf::chain(size.as_bytes(), Buf::chain(&out[..], &b"\r\n"[..]));
+    to.write_all_buf(&mut chunk).await.map_err(Broke::To)?;
+    out.clear();
+    Ok(())
+}
+
+/// The body, as a reader of what it carries.
+fn pieces<'a, C: AsyncRead + Send>(
+    client: &'a mut Inbound<C>,
+    body: &'a mut Framing,
+) -> impl AsyncBufRead + use<'a, C> {
+    let pieces = stream::try_unfold((client, body), |(client, body)| async move {
+        let mut piece = Vec::new();
+        let more = client.piece(body, &mut piece).await;
+        let more = more.map_err(io::Error::other)?;
+        Ok::<_, io::Error>(more.then(|| (Bytes::from(piece), (client, body))))
+    });
+    StreamReader::new(pieces)
+}
+
+type Reader<'a> = Pin<Box<dyn AsyncBufRead + Send + 'a>>;
+
+/// An archive as the engine would unpack it, by its first bytes.
+async fn unpacked<'a>(packed: impl AsyncBufRead + Send + 'a) -> Reader<'a> {
+    let mut packed = Box::pin(packed);
+    let mut magic = Vec::new();
+    // Who has gone by now shows when the rest is asked for.
+    let _ = (&mut packed).take(6).read_to_end(&mut magic).await;
+    let is = |known: &[u8]| magic.starts_with(known);
+    let kind = if is(b"BZh") {
+        Packed::Bzip2
+    } else if is(&[0x1f, 0x8b, 0x08]) {
+        Packed::Gzip
+    } else if is(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        Packed::Xz
+    } else if is(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Packed::Zstd
+    } else {
+        Packed::Not
+    };
+    let whole = AsyncReadExt::chain(Cursor::new(magic), packed);
+    match kind {
+        Packed::Not => Box::pin(whole),
+        Packed::Bzip2 => {
+            let mut decoder = BzDecoder::new(whole);
+            decoder.multiple_members(true);
+            Box::pin(BufReader::with_capacity(UNPACKED, decoder))
+        }
+        Packed::Gzip => {
+            let mut decoder = GzipDecoder::new(whole);
+            decoder.multiple_members(true);
+            Box::pin(BufReader::with_capacity(UNPACKED, decoder))
+        }
+        Packed::Xz => {
+            let mut decoder = XzDecoder::new(whole);
+            decoder.multiple_members(true);
+            Box::pin(BufReader::with_capacity(UNPACKED, decoder))
+        }
+        Packed::Zstd => {
+            let mut decoder = ZstdDecoder::new(whole);
+            decoder.multiple_members(true);
+            Box::pin(BufReader::with_capacity(UNPACKED, decoder))
+        }
+    }
+}
+
+enum Packed {
+    Not,
+    Gzip,
+    Bzip2,
+    Xz,
+    Zstd,
+}
+
+#[cfg(test)]
+mod tests {
+    use async_compression::tokio::bufread::{BzEncoder, GzipEncoder, XzEncoder, ZstdEncoder};
+
+    use super::*;
+
+    async fn all(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
+        let mut all = Vec::new();
+        from.read_to_end(&mut all).await.unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn contexts_come_packed_in_many_ways() {
+        let plain = b"an archive ".repeat(30_000);
+        let packed = [
+            plain.clone(),
+            all(GzipEncoder::new(&plain[..])).await,
+            all(BzEncoder::new(&plain[..])).await,
+            all(XzEncoder::new(&plain[..])).await,
+            all(ZstdEncoder::new(&plain[..])).await,
+        ];
+        for (at, packed) in packed.into_iter().enumerate() {
+            assert!(at == 0 || packed.len() < plain.len());
+            let mut pieces = BufReader::with_capacity(1000, Cursor::new(packed));
+            assert!(all(unpacked(&mut pieces).await).await == plain, "{at}");
+        }
+        for short in ["", "x", "BZh"] {
+            let mut unpacked = unpacked(short.as_bytes()).await;
+            let mut found = String::new();
+            let read = unpacked.read_to_string(&mut found).await;
+            assert!(read.is_err() || found == short);
+        }
+    }
+}

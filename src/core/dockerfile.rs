@@ -1,0 +1,239 @@
+//! Dockerfiles for the classic builder: the RUN steps of their stages become intercepted ones.
+//!
+//! That builder makes a container of each step by itself, and takes nothing from a client but the Dockerfile and its
+//! context. So what a step needs is said in the Dockerfile, after the `FROM` of every stage that has RUN steps:
+//!
+//! ```text
+//! COPY --from=dockline/build:8f3a… / /.dockline/      the files, of an image made for it: nothing is added to the context
+//! ARG http_proxy="http://dockline-tunnel-…:8790" …    the variables: as ARG, since the image would keep those of ENV
+//! LABEL dockline.build="default"                      what was built so is found again
+//! ```
+//!
+//! All else stays as it is, byte for byte; a stage without RUN steps is left alone, and the image of one knows nothing.
+
+mod expansion;
+mod instructions;
+pub mod output;
+pub mod query;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use expansion::PROXIES;
+pub use output::{Output, Steps};
+
+use super::id::Instance;
+use super::inject::FOLDER;
+use super::label;
+use expansion::{expanded, expands, refers};
+use instructions::{File, Instruction, read};
+use stages::{Stage, stages};
+
+/// Why a Dockerfile is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its Dockerfile is not understood: {0}")]
+pub struct Unclear(pub &'static str);
+
+/// Where the files by which steps trust are copied from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An image of nothing else.
+    Image(String),
+    /// A folder of the context.
+    Folder(String),
+}
+
+/// What each stage with RUN steps gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageInjection {
+    /// Who builds.
+    pub instance: Instance,
+    /// What its steps are to trust, if there is an authority.
+    pub files: Option<Source>,
+    /// The variables, as `NAME=value`.
+    pub variables: Vec<String>,
+    /// What the user says of proxies by build arguments; they reach the engine no more.
+    pub own_proxies: BTreeMap<String, String>,
+    /// The stage that is asked for, if it is not the last one.
+    pub target: Option<String>,
+}
+
+/// A Dockerfile as the engine gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// Its text.
+    pub text: String,
+    /// Which steps and lines of it are ours.
+    pub steps: Steps,
+}
+
+/// A Dockerfile whose RUN steps are intercepted; nothing if it has none.
+pub fn inject(dockerfile: &[u8], injection: &StageInjection) -> Result<Option<Injected>, Unclear> {
+    let text = str::from_utf8(dockerfile).map_err(|_| Unclear("it is no text in UTF-8"))?;
+    let file = read(text)?;
+    let stages = stages(&file.instructions, injection.target.as_deref())?;
+    let variables = kept_apart(&file.instructions, &injection.variables);
+    let mut writer = Writer {
+        text,
+        written: String::with_capacity(text.len() + 8192),
+        steps: Steps::default(),
+        at: 0,
+        step: 0,
+        lines: 0,
+    };
+    let mut changed = false;
+    let mut stage = None;
+    let mut own = injection.own_proxies.clone();
+    for instruction in &file.instructions {
+        if instruction.keyword == "FROM" {
+            stage = stages.iter().find(|stage| stage.start == instruction.start);
+            own.clone_from(&injection.own_proxies);
+        }
+        changed |= writer.own(instruction, &file, &own);
+        let stage = stage.filter(|stage: &&Stage| stage.has_steps);
+        match (instruction.keyword, stage) {
+            ("FROM", Some(stage)) => writer.begin(stage, &variables, injection),
+            ("ARG", stage) => {
+                let named = declared(&instruction.rest, injection, &mut own);
+                let again = ours(&variables, &named);
+                if stage.is_some() && !again.is_empty() {
+                    writer.ours(&again, false);
+                }
+            }
+            _ => {}
+        }
+    }
+    writer
+        .written
+        .push_str(text.get(writer.at..).unwrap_or_default());
+    let injected = Injected {
+        text: writer.written,
+        steps: writer.steps,
+    };
+    Ok((changed || !injected.steps.is_empty()).then_some(injected))
+}
+
+struct Writer<'a> {
+    text: &'a str,
+    written: String,
+    steps: Steps,
+    /// How much of the text, how many steps and how many lines are written.
+    at: usize,
+    step: usize,
+    lines: usize,
+}
+
+impl Writer<'_> {
+    /// The user's own instruction, with all that stands before it. Tells whether it was changed.
+    fn own(&mut self, own: &Instruction, file: &File, proxies: &BTreeMap<String, String>) -> bool {
+        let before = self.text.get(self.at..own.start).unwrap_or_default();
+        let lines = self.text.get(own.start..own.end).unwrap_or_default();
+        self.written.push_str(before);
+        let changed = Some(lines).filter(|_| expands(own.keyword));
+        let changed = changed.and_then(|lines| expanded(lines, file.escape, proxies));
+        self.written.push_str(changed.as_deref().unwrap_or(lines));
+        self.at = own.end;
+        self.step += 1;
+        self.lines = own.lines;
+        changed.is_some()
+    }
+
+    /// What a stage begins with.
+    fn begin(&mut self, stage: &Stage, variables: &[&String], injection: &StageInjection) {
+        let mut first = true;
+        let mut add = |line: &str, writer: &mut Self| {
+            writer.ours(line, std::mem::take(&mut first));
+        };
+        if !stage.inherits {
+            let copy = match &injection.files {
+                Some(Source::Image(image)) => Some(format!("COPY --from={image} / {FOLDER}/")),
+                Some(Source::Folder(folder)) => Some(format!("COPY {folder} {FOLDER}/")),
+                None => None,
+            };
+            if let Some(copy) = copy {
+                add(&copy, self);
+            }
+            add(
+                &format!("LABEL {}=\"{}\"", label::BUILD, injection.instance),
+                self,
+            );
+        }
+        add(&arg(variables), self);
+    }
+
+    /// An instruction of ours.
+    fn ours(&mut self, line: &str, begins: bool) {
+        if !self.written.ends_with('\n') {
+            self.written.push('\n');
+        }
+        self.written.push_str(line);
+        self.written.push('\n');
+        self.step += 1;
+        self.steps.add(self.step, self.lines, begins);
+    }
+}
+
+fn arg(variables: &[&String]) -> String {
+    let quoted = variables.iter().filter_map(|pair| pair.split_once('='));
+    let quoted: Vec<_> = quoted
+        .map(|(name, value)| format!("{name}=\"{value}\""))
+        .collect();
+    format!("ARG {}", quoted.join(" "))
+}
+
+/// Those of our variables that an image built of it cannot come to keep: what the Dockerfile itself makes use of is the
+/// user's. Of proxies, that is settled reference by reference.
+fn kept_apart<'a>(instructions: &[Instruction], variables: &'a [String]) -> Vec<&'a String> {
+    let special = ['"', '$', '\\', '`', '\n', '\r'];
+    let used = |name: &str| {
+        let mut expanding = instructions.iter().filter(|i| expands(i.keyword));
+        expanding.any(|instruction| refers(&instruction.rest, name))
+    };
+    let fits = |pair: &&String| {
+        let Some((name, value)) = pair.split_once('=') else {
+            return false;
+        };
+        !value.contains(special) && (PROXIES.contains(&name) || !used(name))
+    };
+    variables.iter().filter(fits).collect()
+}
+
+/// The proxies that an ARG of the user's declares. What it says of them counts where nothing else is said.
+fn declared(
+    rest: &str,
+    injection: &StageInjection,
+    own: &mut BTreeMap<String, String>,
+) -> Vec<&'static str> {
+    let mut named = Vec::new();
+    for word in rest.split_whitespace() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value.trim_matches(['"', '\'']))),
+            None => (word, None),
+        };
+        let Some(proxy) = PROXIES.iter().find(|proxy| **proxy == name) else {
+            continue;
+        };
+        named.push(*proxy);
+        if let Some(value) = value
+            && !injection.own_proxies.contains_key(name)
+        {
+            own.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    named
+}
+
+/// Declares those again.
+fn ours(variables: &[&String], named: &[&str]) -> String {
+    let is_named = |pair: &&&String| {
+        let name = pair.split('=').next().unwrap_or_default();
+        named.contains(&name)
+    };
+    let again: Vec<&String> = variables.iter().filter(is_named).copied().collect();
+    if again.is_empty() {
+        return String::new();
+    }
+    arg(&again)
+}
