@@ -3,7 +3,7 @@
 use super::rig::Rig;
 
 const OUTPUT: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-const SAID: &str = "13\r\n{\"stream\":\"done\"}\n\r\n";
+const SAID: &str = "12\r\n{\"stream\":\"done\"}\n\r\n";
 
 /// What cannot be intercepted goes on as it came, and the build's output says so.
 #[tokio::test]
