@@ -13,6 +13,8 @@ const PYTHON: &str = "/usr/bin/python3";
 
 const ENABLING: &str = " *** Enabling dockline interception ***\n";
 
+/// One after the other: the builder looks for what is cached in the newest image of a step alone, and all of these begin
+/// with the same steps of ours.
 #[test]
 fn classic_builds_are_intercepted() {
     on_each_engine(async |lab| {
@@ -21,14 +23,6 @@ fn classic_builds_are_intercepted() {
         what_an_image_keeps(&lab, &site);
         where_the_dockerfile_is(&lab, &site);
         errors_are_those_of_the_user(&lab, &site);
-        site.running.stop().await;
-    });
-}
-
-#[test]
-fn whatever_builds_by_the_classic_builder_is_intercepted() {
-    on_each_engine(async |lab| {
-        let site = Site::new(&lab).await;
         triggers_are_left_alone(&lab, &site);
         compose_1_and_the_sdk(&lab, &site);
         with_the_interceptor_away_a_build_goes_on(site).await;
