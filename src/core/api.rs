@@ -132,8 +132,9 @@ pub fn without_parameters(target: &str, names: &[&str]) -> Option<String> {
 /// The path of a target, without query and version; clients of HTTP may also send a whole URL.
 fn path(target: &str) -> Option<&str> {
     let target = match target.split_once("://") {
-        Some((_, rest)) => &rest[rest.find('/')?..],
-        None => target,
+        // A query may have one as well.
+        Some((scheme, rest)) if !scheme.contains('/') => &rest[rest.find('/')?..],
+        _ => target,
     };
     let path = target.split('?').next()?.trim_start_matches('/');
     Some(match path.split_once('/') {

@@ -29,12 +29,12 @@ async fn a_build_that_is_not_intercepted_passes_and_tells_why() {
         client.half_close().await;
         drop(engine);
         let said = client.rest().await;
-        let warning = said.find("[Warning] dockline: this build is not intercepted: ");
-        let (warning, reason) = (warning.unwrap(), said.find(why).unwrap());
-        assert!(
-            warning < reason && reason < said.find("done").unwrap(),
-            "{said}"
-        );
+        let at = |words: &str| {
+            let found = said.find(words);
+            found.unwrap_or_else(|| panic!("{query}: no {words:?} in {said}"))
+        };
+        let warning = at("[Warning] dockline: this build is not intercepted: ");
+        assert!(warning < at(why) && at(why) < at("done"), "{said}");
         assert!(said.ends_with("0\r\n\r\n"), "{said}");
     }
 }

@@ -53,6 +53,11 @@ fn calls_are_known_with_and_without_a_version() {
             ApiCall::RemoveNetwork(web()),
         ),
         ("POST", "/networks/prune", ApiCall::PruneNetworks),
+        (
+            "POST",
+            "/v1.41/build?remote=https://x.test/own.git",
+            ApiCall::Build,
+        ),
         ("GET", "/networks", ApiCall::Other),
         (
             "POST",
