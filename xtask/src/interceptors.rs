@@ -3,6 +3,7 @@
 //! answered by the caller's own project. Writes the table of `docs/interceptors.md`.
 
 mod browser;
+mod har;
 mod programs;
 mod projects;
 
@@ -63,6 +64,7 @@ pub(crate) fn run(
             engine,
             flags,
             folder: programs::folder(workspace)?,
+            run: format!("run-{}", std::process::id()),
         };
         trial.all()
     });
@@ -76,6 +78,8 @@ struct Trial<'a> {
     engine: &'a Engine,
     flags: &'a Flags,
     folder: PathBuf,
+    /// What the paths of all its requests begin with.
+    run: String,
 }
 
 /// A line of the table.
@@ -156,7 +160,12 @@ impl Trial<'_> {
         let ended = running.map_or(Ok(()), Running::end);
         let stopped = dockline.stop(&Shell::for_cleanup(), service);
         let row = tried?;
-        cleaned.and(ended).and(stopped).map(|()| row)
+        cleaned.and(ended).and(stopped)?;
+        if program == Program::BuiltIn {
+            let total = PROJECTS.len() * self.flags.requests;
+            har::check(self.shell, self.workspace, &self.folder, &self.run, total)?;
+        }
+        Ok(row)
     }
 
     /// What a user would do first.
@@ -178,13 +187,13 @@ impl Trial<'_> {
         running: Option<&Running>,
         dockline: &Dockline,
     ) -> Result<Row> {
-        let run = format!("run-{}", std::process::id());
+        let run = &self.run;
         let Flags {
             requests,
             at_a_time,
             ..
         } = *self.flags;
-        let (served, mut problems) = projects.ask(&run, requests, at_a_time)?;
+        let (served, mut problems) = projects.ask(run, requests, at_a_time)?;
         let expected = || {
             PROJECTS.into_iter().flat_map(|project| {
                 let run = run.clone();
@@ -216,7 +225,7 @@ impl Trial<'_> {
         if hidden > 0 {
             problems.push(format!("and {hidden} more were not served"));
         }
-        row.judge(&seen, &run, expected());
+        row.judge(&seen, run, expected());
         row.problems.splice(0..0, problems);
         Ok(row)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::text;
+use super::{har, text};
 use crate::clients::{brought, image};
 use crate::console::say;
 use crate::engine::Engine;
@@ -111,7 +111,10 @@ impl Program {
             folder: folder.to_owned(),
         };
         let ca = match self {
-            Self::BuiltIn => return Ok((Vec::new(), ready)),
+            Self::BuiltIn => {
+                let archive = har::file(folder).display().to_string();
+                return Ok((vec!["--har".to_owned(), archive], ready));
+            }
             Self::MitmproxyUpstream | Self::MitmproxyAddon => {
                 let clients = image::folder(workspace)?;
                 (ready.programs, ready.settings) = brought::mitmproxy(shell, &clients)?;
@@ -241,26 +244,38 @@ pub(super) fn origins_authority(
     fs::write(root_file(folder), pem).context("keep the origins' authority")
 }
 
-/// The example with what it needs from npm, and an authority of its own.
-fn mockttp(shell: &Shell, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    let source = workspace.root().join("integrations/mockttp");
-    let home = folder.join("mockttp");
-    fs::create_dir_all(&home).with_context(|| format!("make {}", home.display()))?;
+/// Copies a package to `home`, and has npm install what it needs there.
+pub(super) fn npm_installed(
+    shell: &Shell,
+    source: &Path,
+    home: &Path,
+    files: &[&str],
+) -> Result<()> {
+    fs::create_dir_all(home).with_context(|| format!("make {}", home.display()))?;
     let package = fs::read_to_string(source.join("package.json")).context("read package.json")?;
     // Written last, so that half of an installation is never taken for the whole.
     let marker = home.join("installed");
     let installed = fs::read_to_string(&marker).is_ok_and(|found| found == package);
-    for name in ["package.json", "dockline.mjs", "start.mjs"] {
+    for name in files {
         fs::copy(source.join(name), home.join(name)).with_context(|| format!("copy {name}"))?;
     }
     if !installed {
-        say("installing mockttp with npm");
+        say(format_args!("npm install for {}", source.display()));
         let mut npm = Command::new("npm");
-        npm.current_dir(&home)
+        npm.current_dir(home)
             .args(["install", "--no-audit", "--no-fund", "--no-package-lock"]);
         shell.output(&mut npm, MINUTES_10)?;
         fs::write(&marker, package).context("note the installation")?;
     }
+    Ok(())
+}
+
+/// The example with what it needs from npm, and an authority of its own.
+fn mockttp(shell: &Shell, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+    let source = workspace.root().join("integrations/mockttp");
+    let home = folder.join("mockttp");
+    let files = ["package.json", "dockline.mjs", "start.mjs"];
+    npm_installed(shell, &source, &home, &files)?;
     if !home.join("ca.pem").exists() {
         let mut make = Command::new("openssl");
         make.current_dir(&home)
