@@ -17,10 +17,11 @@ fn a_terminal_is_resized_left_and_come_back_to() {
         command.args(["run", "-it", "--name", &own, "--label", &label]);
         let mut terminal = Terminal::run(command.args([IMAGE, "sh", "-c", script]));
         terminal.shows("ready").await;
-        terminal.resize(33, 101);
         terminal.type_in("hello\n");
         terminal.shows("<hello>").await;
         eventually("the new size", async || {
+            // Again and again: the client may not listen yet.
+            terminal.resize(33, 101);
             let size = lab.try_docker(&["exec", &own, "sh", "-c", "stty size < /proc/1/fd/0"]);
             (size.stdout.trim_ascii() == b"33 101").then_some(())
         })
