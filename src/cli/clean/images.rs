@@ -1,5 +1,7 @@
 //! Images that nobody needs any more.
 
+use std::collections::BTreeMap;
+
 use super::Cleaned;
 use crate::cli::Failure;
 use crate::core::id::Instance;
@@ -35,8 +37,7 @@ pub(super) async fn remove(
             Err(error) => cleaned.failed(&name, error),
         }
     }
-    let by_build = owner.replacen(INSTANCE, BUILD, 1);
-    for Labelled { id, name, .. } in client.labelled_images(&[&by_build]).await? {
+    for (id, name) in built_under_interception(client, owner).await? {
         if !built {
             cleaned.built.push(name);
             continue;
@@ -48,6 +49,18 @@ pub(super) async fn remove(
         }
     }
     Ok(())
+}
+
+/// Ids and names of images that classic builds or commits past the API proxy made of what was intercepted.
+async fn built_under_interception(
+    client: &Client,
+    owner: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let by_build = owner.replacen(INSTANCE, BUILD, 1);
+    let mut found = client.labelled_images(&[&by_build]).await?;
+    found.extend(client.labelled_images(&[owner]).await?);
+    let own = found.into_iter().filter(|i| !i.labels.contains_key(ROLE));
+    Ok(own.map(|image| (image.id, image.name)).collect())
 }
 
 /// The tunnel's images belong to all instances: they go when no tunnel is left to use them.
