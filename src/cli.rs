@@ -10,6 +10,7 @@ mod context;
 mod detach;
 mod doctor;
 mod env;
+mod install;
 mod integrate;
 mod output;
 mod pause;
@@ -104,6 +105,11 @@ enum Command {
     Clean(clean::Flags),
     /// Show the service's settings, and where each comes from
     Config(settings::Flags),
+    /// Print completions for a shell
+    Completions(install::Completions),
+    /// Write manual pages, for packages
+    #[command(hide = true)]
+    Man(install::Man),
 }
 
 /// Why a command failed, by its exit code.
@@ -266,6 +272,11 @@ pub fn main() -> ExitCode {
             Command::Detach(flags) => detach::run(&global, &flags).await,
             Command::Clean(flags) => clean::run(&global, &flags).await,
             Command::Config(flags) => settings::show(&flags, &matches, &source),
+            Command::Completions(flags) => {
+                install::completions(&flags);
+                Ok(())
+            }
+            Command::Man(flags) => install::man(&flags),
         }
         .map(|()| ExitCode::SUCCESS)
     });

@@ -4,6 +4,7 @@ mod flags;
 mod interception;
 mod logging;
 mod reload;
+mod supervision;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub(super) async fn run(global: &Global, flags: Flags, source: &Source) -> Resul
         outcome = service.run(stop.clone()) => outcome?,
         () = announce(&stop) => return Ok(()),
         () = reload::on_hangup(source, &log, &stop) => return Ok(()),
+        () = supervision::tell(&stop) => return Ok(()),
         // The second signal, or no way to hear any: what stays is for `clean`.
         ended = signal::watch(stop.clone()) => {
             ended.map_err(anyhow::Error::from)?;
