@@ -40,6 +40,13 @@ pub(super) fn is_program_of(pid: u32, version: Version) -> bool {
     // A dead process that nobody has waited for yet has an empty line, and so is none.
     (program == "dockerd" || program.starts_with("containerd"))
         && words.any(|word| word.contains(&folder))
+        && sees_our_files(pid)
+}
+
+/// Whether its paths are ours: a machine of its own within this one may have an engine at the same path.
+fn sees_our_files(pid: u32) -> bool {
+    let files = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    files(&pid.to_string()) == files("self")
 }
 
 fn kill_programs(shell: &Shell, version: Version) -> Result<()> {
