@@ -120,15 +120,6 @@ pub fn with_parameter(target: &str, name: &str, value: &str) -> Option<String> {
     ))
 }
 
-/// The target without those parameters; nothing if its query is malformed.
-pub fn without_parameters(target: &str, names: &[&str]) -> Option<String> {
-    let (path, query) = target.split_once('?')?;
-    let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
-    pairs.retain(|(key, _)| !names.contains(&key.as_str()));
-    let query = serde_urlencoded::to_string(pairs).ok()?;
-    Some(format!("{path}?{query}"))
-}
-
 /// The path of a target, without query and version; clients of HTTP may also send a whole URL.
 fn path(target: &str) -> Option<&str> {
     let target = match target.split_once("://") {

@@ -1,4 +1,4 @@
-use super::{ApiCall, parameter, without_parameters};
+use super::{ApiCall, parameter};
 
 #[test]
 fn calls_are_known_with_and_without_a_version() {
@@ -92,14 +92,4 @@ fn parameters_are_decoded() {
     assert_eq!(parameter(target, "platform").as_deref(), Some(""));
     assert_eq!(parameter(target, "filters"), None);
     assert_eq!(parameter("/containers/create", "name"), None);
-}
-
-#[test]
-fn parameters_are_left_out_and_the_others_stay() {
-    let without = |target| without_parameters(target, &["repo", "tag"]);
-    assert_eq!(
-        without("/v1.45/commit?changes=A&repo=x&tag=1&changes=B+c&container=web").as_deref(),
-        Some("/v1.45/commit?changes=A&changes=B+c&container=web")
-    );
-    assert_eq!(without("/commit"), None);
 }

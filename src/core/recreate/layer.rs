@@ -96,6 +96,9 @@ pub fn image(
             configuration[field] = json!(value);
         }
     }
+    if let Some(comment) = committed["Comment"].as_str().filter(|c| !c.is_empty()) {
+        configuration["comment"] = json!(comment);
+    }
     let configuration = configuration.to_string().into_bytes();
     let file = format!("{}.json", name(&configuration));
     // Of a layer that is there, only its place in the list counts.

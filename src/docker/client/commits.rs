@@ -1,5 +1,7 @@
 //! Images of what containers wrote: made by the engine, and made again of the same layers with another configuration.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,6 +11,9 @@ use super::{Client, QUICK};
 use crate::core::recreate::layer;
 use crate::docker::Error;
 use crate::docker::raw::{self, Method, Payload};
+
+/// For a commit that somebody else waits for, who may have written a lot.
+const COMMIT: Duration = Duration::from_secs(60 * 60);
 
 impl Client {
     /// Makes an image of a container's files; its id.
@@ -25,7 +30,7 @@ impl Client {
         } else {
             Payload::Json(body.into())
         };
-        let made = raw::call(&self.endpoint, COPY, Method::POST, target, payload).await?;
+        let made = raw::call(&self.endpoint, COMMIT, Method::POST, target, payload).await?;
         Ok(understood::<Made>(&made)?.id)
     }
 
