@@ -149,7 +149,14 @@ async fn clean(global: &Global, flags: &Flags) -> Result<Cleaned, Failure> {
     for instance in &instances {
         refuse_while_running(instance).await?;
     }
-    let _alone = anew::alone(global).await?;
+    let mut turns = Vec::new();
+    for instance in &instances {
+        let global = Global {
+            instance: instance.clone(),
+            ..global.clone()
+        };
+        turns.push(anew::alone(&global).await?);
+    }
     let mut cleaned = Cleaned::default();
     let mut needed = BTreeSet::new();
     for instance in &instances {
@@ -161,19 +168,22 @@ async fn clean(global: &Global, flags: &Flags) -> Result<Cleaned, Failure> {
     left.remove(&client, &needed, &mut cleaned).await;
     let instance = (!flags.all_instances).then_some(&global.instance);
     images::remove(&client, owner, instance, flags.images, &mut cleaned).await?;
+    drop(turns);
     Ok(cleaned)
 }
 
 /// A running service would make everything anew. It may have been started with another folder than this command.
 async fn refuse_while_running(instance: &Instance) -> Result<(), Failure> {
     for socket in Global::places().control_sockets(instance) {
-        let answer = client::get::<Status>(&socket, "/v1/status", &[]).await;
-        if answer.is_ok_and(|status| status.instance == instance.as_str()) {
-            let advice = "stop it first (Ctrl-C, or SIGTERM), then clean up";
-            return Err(Failure::Other(anyhow::anyhow!(
-                "instance {instance} is running; {advice}"
-            )));
-        }
+        let state = match client::get::<Status>(&socket, "/v1/status", &[]).await {
+            Ok(status) if status.instance == instance.as_str() => "is running",
+            Ok(_) | Err(client::Error::NotRunning(_)) => continue,
+            Err(_) => "runs, and does not answer",
+        };
+        let advice = "stop it first (Ctrl-C, or SIGTERM), then clean up";
+        return Err(Failure::Other(anyhow::anyhow!(
+            "instance {instance} {state}; {advice}"
+        )));
     }
     Ok(())
 }

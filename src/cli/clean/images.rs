@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Cleaned;
 use crate::cli::Failure;
 use crate::core::id::Instance;
-use crate::core::label::{BUILD, INSTANCE, KEPT, ROLE, ROLE_DATA, ROLE_TUNNEL};
+use crate::core::label::{BUILD, INSTANCE, KEPT, ROLE, ROLE_DATA, ROLE_TUNNEL, UNDO};
 use crate::core::recreate::layer::is_kept;
 use crate::docker::Client;
 use crate::docker::client::Labelled;
@@ -58,9 +58,10 @@ async fn built_under_interception(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let by_build = owner.replacen(INSTANCE, BUILD, 1);
     let mut found = client.labelled_images(&[&by_build]).await?;
-    found.extend(client.labelled_images(&[owner]).await?);
-    let own = found.into_iter().filter(|i| !i.labels.contains_key(ROLE));
-    Ok(own.map(|image| (image.id, image.name)).collect())
+    // The instance's label alone may be the user's own.
+    found.extend(client.labelled_images(&[owner, UNDO]).await?);
+    let found = found.into_iter();
+    Ok(found.map(|image| (image.id, image.name)).collect())
 }
 
 /// The tunnel's images belong to all instances: they go when no tunnel is left to use them.

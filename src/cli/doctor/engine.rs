@@ -95,9 +95,11 @@ pub(super) async fn leftovers(client: &Client) -> Result<Leftovers, Error> {
 
 async fn runs(instance: &Instance) -> bool {
     for socket in Global::places().control_sockets(instance) {
-        let answer = client::get::<Status>(&socket, "/v1/status", &[]).await;
-        if answer.is_ok_and(|status| status.instance == instance.as_str()) {
-            return true;
+        match client::get::<Status>(&socket, "/v1/status", &[]).await {
+            Ok(status) if status.instance == instance.as_str() => return true,
+            Ok(_) | Err(client::Error::NotRunning(_)) => {}
+            // It is stopped, or out of breath: nothing of it is left over.
+            Err(_) => return true,
         }
     }
     false
