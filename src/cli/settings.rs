@@ -6,7 +6,8 @@ mod file;
 mod show;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser as _};
 
@@ -67,9 +68,16 @@ fn read(cli: &Cli, flags: &serve::Flags) -> Result<File, Failure> {
         return File::read(path, &cli.global.instance);
     }
     match usual() {
-        Some(path) if path.exists() => File::read(&path, &cli.global.instance),
+        // One that leads nowhere is there, too, and is an error rather than nothing.
+        Some(path) if is_there(&path) => File::read(&path, &cli.global.instance),
         _ => Ok(File::default()),
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    let nothing = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    path.symlink_metadata()
+        .map_or_else(|error| !nothing.contains(&error.kind()), |_| true)
 }
 
 /// Where the file is if nobody says.

@@ -187,7 +187,12 @@ async fn connect_apart(to: SocketAddr) -> io::Result<TcpStream> {
     };
     // If there is no such port left, one that is shared has to do.
     let _ = socket.bind(SocketAddr::new(to.ip(), 0));
-    socket.connect(to).await
+    let stream = socket.connect(to).await?;
+    if stream.local_addr()? == to {
+        // Where nobody listens, a port of this very socket's may be called, and answers.
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 #[cfg(test)]

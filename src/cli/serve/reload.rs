@@ -1,6 +1,6 @@
 //! SIGHUP: what can be changed while the service runs is read again.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, stderr, stdin, stdout};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ const CHANGEABLE: &str = "log";
 /// Goes on until nobody waits for it. Where somebody looks on, a hang-up says that the terminal is gone, and ends the
 /// service in order.
 pub(super) async fn on_hangup(source: &Source, log: &Log, stop: &CancellationToken) {
-    let is_watched = std::io::stderr().is_terminal();
+    let is_watched = stdin().is_terminal() || stdout().is_terminal() || stderr().is_terminal();
     let mut hangups = Hangups::new();
     loop {
         hangups.next().await;

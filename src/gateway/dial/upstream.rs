@@ -29,9 +29,9 @@ use crate::gateway::error::{Error, Kind};
 /// Why an upstream proxy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// The text is no proxy's URL.
-    #[error("{0:?} is not the URL of a proxy: use http://HOST:PORT or socks5://HOST:PORT")]
-    Invalid(String),
+    /// The text is no proxy's URL. It is not repeated, as it may have a password in it.
+    #[error("this is not the URL of a proxy: use http://HOST:PORT or socks5://HOST:PORT")]
+    Invalid,
     /// The proxy is reached in a way that is not supported.
     #[error("upstream proxies of scheme {0:?} are not supported: use http or socks5")]
     Scheme(String),
@@ -55,7 +55,7 @@ impl Upstream {
         let upstream = Self::checked(Matcher::builder().all(url).build())?;
         match upstream.proxies().next() {
             Some(_) => Ok(upstream),
-            None => Err(UpstreamError::Invalid(url.to_owned())),
+            None => Err(UpstreamError::Invalid),
         }
     }
 
