@@ -91,7 +91,7 @@ pub(super) async fn decide(
         | ApiCall::Hijack
         | ApiCall::Other => Ok(Forward::as_it_came()),
         ApiCall::Build => {
-            let build = classic::decide(Arc::clone(shared), head.target.clone());
+            let build = classic::decide(Arc::clone(shared), head.target.clone(), head.is_old());
             elsewhere(shared, build).await
         }
         ApiCall::CreateContainer => {

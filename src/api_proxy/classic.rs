@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::warn;
 
-pub(super) use body::Reshape;
+pub(super) use body::{Heads, Reshape};
 pub(super) use files::Files;
 
 use super::build::Building;
@@ -40,6 +40,8 @@ enum Obstacle {
     Exempt(#[from] Exempt),
     #[error("its query is not understood")]
     Query,
+    #[error("its client speaks HTTP/1.0")]
+    Old,
     #[error(transparent)]
     Entry(#[from] entry::Obstacle),
     #[error("the engine has no default bridge, where the tunnel would be reached")]
@@ -90,20 +92,28 @@ impl Build {
     fn is_not_intercepted(&self, obstacle: &dyn std::fmt::Display) {
         warn!("a build is not intercepted: {obstacle}");
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.warning = Some(format!(
-            "[Warning] dockline: this build is not intercepted: {obstacle}"
-        ));
+        *found = Found {
+            steps: Arc::default(),
+            warning: Some(format!(
+                "[Warning] dockline: this build is not intercepted: {obstacle}"
+            )),
+        };
     }
 }
 
 /// Decides about a build call.
-pub(super) async fn decide(shared: Arc<Shared>, target: String) -> Result<Forward, Refusal> {
+pub(super) async fn decide(
+    shared: Arc<Shared>,
+    target: String,
+    without_chunks: bool,
+) -> Result<Forward, Refusal> {
     if !shared.intercept_builds {
         return Ok(Forward::as_it_came());
     }
     let call = BuildCall::read(&target);
     let quiet = call.as_ref().is_some_and(|call| call.quiet);
     let prepared = match call {
+        Some(_) if without_chunks => Err(Obstacle::Old),
         Some(call) => prepare(&shared, &target, call).await,
         None => Err(Obstacle::Query),
     };
@@ -139,7 +149,6 @@ async fn prepare(shared: &Shared, target: &str, call: BuildCall) -> Result<Forwa
         instance: shared.instance.clone(),
         variables: variables(shared, &call, files.is_some()),
         files,
-        own_proxies: call.own_proxies,
         target: call.target,
     };
     let build = Arc::new(Build::new(call.quiet, Some(Building::new(&shared.builds))));

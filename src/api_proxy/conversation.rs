@@ -178,7 +178,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             Change::Body(body) => [&head.with_length(body.len())[..], &body].concat().into(),
             Change::Target(target) => head.with_target(&target),
             Change::Context(target, reshape) => {
-                context = Some(reshape);
+                context = Some((reshape, head.with_chunks(&head.target)));
                 head.with_chunks(&target)
             }
         };

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::task::spawn_blocking;
 use tracing::debug;
 
-use super::classic::{Build, Reshape};
+use super::classic::{Build, Heads, Reshape};
 use super::framing::Framing;
 use super::head::{Next, ResponseHead};
 use super::inbound::{Broke, Inbound};
@@ -53,8 +53,8 @@ pub(super) struct Outgoing {
     /// What of the body is still to come from the client.
     pub(super) rest: Framing,
     pub(super) method: String,
-    /// What the body is turned into on its way, if it is not to pass as it is.
-    pub(super) context: Option<Box<Reshape>>,
+    /// What the body is turned into on its way, if it is not to pass as it is, and how the request begins if that fails.
+    pub(super) context: Option<(Box<Reshape>, Bytes)>,
     /// Whether an answer without an end makes the connection a stream of bytes.
     pub(super) hijacks: bool,
 }
@@ -149,7 +149,13 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
     let begin = std::mem::take(&mut request.begin);
     let passed = match request.context.take() {
         None => client.pass(begin, engine, &mut request.rest).await,
-        Some(reshape) => reshape.pass(client, begin, engine, &mut request.rest).await,
+        Some((reshape, plain)) => {
+            let heads = Heads {
+                intercepted: begin,
+                plain,
+            };
+            reshape.pass(client, heads, engine, &mut request.rest).await
+        }
     };
     match passed {
         Ok(()) => whole.store(true, Ordering::Relaxed),

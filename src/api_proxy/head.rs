@@ -100,6 +100,12 @@ impl RequestHead {
         reframed(&head.bytes, &[], "Transfer-Encoding: chunked")
     }
 
+    /// Whether its client speaks HTTP/1.0, which has no chunks.
+    pub(super) fn is_old(&self) -> bool {
+        let line = self.bytes.split(|byte| *byte == b'\n').next();
+        line.is_some_and(|line| line.trim_ascii_end().ends_with(b"HTTP/1.0"))
+    }
+
     /// The same head for another target.
     pub(super) fn with_target(&self, target: &str) -> Bytes {
         let at = self.method.len() + 1;

@@ -9,7 +9,10 @@ mod tests;
 
 use header::{BLOCK, Header, Kind};
 
-/// The longest Dockerfile that is read, and the longest that an entry's name and the like may be.
+/// The longest Dockerfile that is read. Those of people have some kilobytes.
+const LONGEST_DOCKERFILE: u64 = 128 * 1024;
+
+/// The longest that an entry's name and the like may be.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// The most that is held back before an entry's own header.
@@ -29,11 +32,12 @@ pub struct Context<E> {
     wanted: String,
     /// Makes another Dockerfile of one; nothing if it is to stay.
     edit: E,
-    /// Entries that follow the last one, if the Dockerfile was edited.
+    /// Entries that come before the Dockerfile, if that was edited.
     added: Vec<u8>,
-    edited: bool,
     /// Of an entry that is not yet passed on.
     held: Vec<u8>,
+    /// What became of the Dockerfile.
+    verdict: Option<(Match, bool)>,
     /// Where in it the entry's own header begins: what precedes it says more of it.
     header_at: usize,
     said: Said,
@@ -68,8 +72,8 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
             wanted: cleaned(wanted),
             edit,
             added,
-            edited: false,
             held: Vec::new(),
+            verdict: None,
             header_at: 0,
             said: Said::default(),
             state: State::Header,
@@ -122,18 +126,24 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
         }
     }
 
-    /// The end of all, whether the archive is whole or not.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.state == State::Header && self.held.is_empty() {
-            self.append(out);
-        }
-        out.append(&mut self.held);
+    /// Whether the Dockerfile is another now; nothing while none was found.
+    pub fn is_edited(&self) -> Option<bool> {
+        self.verdict.map(|(_, edited)| edited)
     }
 
-    fn append(&mut self, out: &mut Vec<u8>) {
-        if self.edited {
-            out.append(&mut self.added);
+    fn ask(&mut self, found: Match, dockerfile: Option<&[u8]>) -> Option<Vec<u8>> {
+        // A `Dockerfile` is taken before a `dockerfile`, whichever comes first.
+        if let (Match::Lower, Some((Match::Exact, _))) = (found, self.verdict) {
+            return None;
         }
+        let edited = (self.edit)(found, dockerfile);
+        self.verdict = Some((found, edited.is_some()));
+        edited
+    }
+
+    /// The end of all, whether the archive is whole or not.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.held);
     }
 
     /// Passes on what is held, and so much more.
@@ -148,7 +158,6 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
     fn header(&mut self, out: &mut Vec<u8>) {
         let block = &self.held[self.header_at..];
         if block.iter().all(|byte| *byte == 0) {
-            self.append(out);
             return self.release(State::Through, out);
         }
         let header = Header::read(block).filter(|_| self.held.len() <= MOST_HELD);
@@ -177,8 +186,8 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
                     return self.release(passing(whole), out);
                 };
                 let is_plain = header.kind == Kind::File && self.said.size.is_none();
-                if !is_plain || size > LONGEST {
-                    (self.edit)(found, None);
+                if !is_plain || size > LONGEST_DOCKERFILE {
+                    self.ask(found, None);
                     return self.release(passing(whole), out);
                 }
                 self.state = State::Dockerfile(found, whole);
@@ -218,9 +227,10 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
         let content = self.header_at + BLOCK;
         let size = Header::read(&self.held[self.header_at..content]).map_or(0, |h| h.size);
         let end = content.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
-        let dockerfile = self.held.get(content..end).unwrap_or_default();
-        if let Some(edited) = (self.edit)(found, Some(dockerfile)) {
-            self.edited = true;
+        let dockerfile = self.held.get(content..end).unwrap_or_default().to_vec();
+        if let Some(edited) = self.ask(found, Some(&dockerfile)) {
+            // Here an entry begins; later there may be none that is understood.
+            out.append(&mut self.added);
             self.held.truncate(content);
             header::resize(&mut self.held[self.header_at..], edited.len() as u64);
             self.held.extend_from_slice(&edited);

@@ -19,15 +19,13 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 pub use expansion::PROXIES;
 pub use output::{Output, Steps};
 
 use super::id::Instance;
 use super::inject::FOLDER;
 use super::label;
-use expansion::{expanded, expands, refers};
+use expansion::{expands, refers};
 use instructions::{File, Instruction, read};
 use stages::{Stage, stages};
 
@@ -54,8 +52,6 @@ pub struct StageInjection {
     pub files: Option<Source>,
     /// The variables, as `NAME=value`.
     pub variables: Vec<String>,
-    /// What the user says of proxies by build arguments; they reach the engine no more.
-    pub own_proxies: BTreeMap<String, String>,
     /// The stage that is asked for, if it is not the last one.
     pub target: Option<String>,
 }
@@ -73,6 +69,11 @@ pub struct Injected {
 pub fn inject(dockerfile: &[u8], injection: &StageInjection) -> Result<Option<Injected>, Unclear> {
     let text = str::from_utf8(dockerfile).map_err(|_| Unclear("it is no text in UTF-8"))?;
     let file = read(text)?;
+    if file.instructions.iter().any(keeps_a_proxy) {
+        return Err(Unclear(
+            "an instruction other than RUN makes use of a proxy's variable",
+        ));
+    }
     let stages = stages(&file.instructions, injection.target.as_deref())?;
     let variables = kept_apart(&file.instructions, &injection.variables);
     let mut writer = Writer {
@@ -83,26 +84,24 @@ pub fn inject(dockerfile: &[u8], injection: &StageInjection) -> Result<Option<In
         step: 0,
         lines: 0,
     };
-    let mut changed = false;
+    let mut stages = stages.iter();
     let mut stage = None;
-    let mut own = injection.own_proxies.clone();
-    for instruction in &file.instructions {
+    for (number, instruction) in file.instructions.iter().enumerate() {
         if instruction.keyword == "FROM" {
-            stage = stages.iter().find(|stage| stage.start == instruction.start);
-            own.clone_from(&injection.own_proxies);
+            stage = stages.find(|stage| stage.start == instruction.start);
         }
-        changed |= writer.own(instruction, &file, &own);
-        let stage = stage.filter(|stage: &&Stage| stage.has_steps);
-        match (instruction.keyword, stage) {
-            ("FROM", Some(stage)) => writer.begin(stage, &variables, injection),
-            ("ARG", stage) => {
-                let named = declared(&instruction.rest, injection, &mut own);
-                let again = ours(&variables, &named);
-                if stage.is_some() && !again.is_empty() {
-                    writer.ours(&again, false);
-                }
+        writer.own(instruction);
+        let Some(stage) = stage.filter(|stage: &&Stage| stage.has_steps) else {
+            continue;
+        };
+        if instruction.keyword == "FROM" {
+            writer.begin(stage, &variables, injection);
+        } else if instruction.keyword == "ARG" && is_followed_by_a_step(&file, number) {
+            // The user's own takes ours away.
+            let again = ours(&variables, &declared(&instruction.rest));
+            if !again.is_empty() {
+                writer.ours(&again, false);
             }
-            _ => {}
         }
     }
     writer
@@ -112,7 +111,20 @@ pub fn inject(dockerfile: &[u8], injection: &StageInjection) -> Result<Option<In
         text: writer.written,
         steps: writer.steps,
     };
-    Ok((changed || !injected.steps.is_empty()).then_some(injected))
+    Ok((!injected.steps.is_empty()).then_some(injected))
+}
+
+/// Whether the image may come to keep what a proxy's variable says.
+fn keeps_a_proxy(instruction: &Instruction) -> bool {
+    let mut proxies = PROXIES.iter();
+    expands(instruction.keyword) && proxies.any(|name| refers(&instruction.rest, name))
+}
+
+/// Whether a RUN of the same stage comes later. Ours is never the last step: what follows that is for the client.
+fn is_followed_by_a_step(file: &File, number: usize) -> bool {
+    let rest = file.instructions.get(number + 1..).unwrap_or_default();
+    let mut stage = rest.iter().take_while(|i| i.keyword != "FROM");
+    stage.any(|instruction| instruction.keyword == "RUN")
 }
 
 struct Writer<'a> {
@@ -126,18 +138,13 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The user's own instruction, with all that stands before it. Tells whether it was changed.
-    fn own(&mut self, own: &Instruction, file: &File, proxies: &BTreeMap<String, String>) -> bool {
-        let before = self.text.get(self.at..own.start).unwrap_or_default();
-        let lines = self.text.get(own.start..own.end).unwrap_or_default();
-        self.written.push_str(before);
-        let changed = Some(lines).filter(|_| expands(own.keyword));
-        let changed = changed.and_then(|lines| expanded(lines, file.escape, proxies));
-        self.written.push_str(changed.as_deref().unwrap_or(lines));
+    /// The user's own instruction, with all that stands before it.
+    fn own(&mut self, own: &Instruction) {
+        self.written
+            .push_str(self.text.get(self.at..own.end).unwrap_or_default());
         self.at = own.end;
         self.step += 1;
         self.lines = own.lines;
-        changed.is_some()
     }
 
     /// What a stage begins with.
@@ -184,7 +191,7 @@ fn arg(variables: &[&String]) -> String {
 }
 
 /// Those of our variables that an image built of it cannot come to keep: what the Dockerfile itself makes use of is the
-/// user's. Of proxies, that is settled reference by reference.
+/// user's.
 fn kept_apart<'a>(instructions: &[Instruction], variables: &'a [String]) -> Vec<&'a String> {
     let special = ['"', '$', '\\', '`', '\n', '\r'];
     let used = |name: &str| {
@@ -195,34 +202,16 @@ fn kept_apart<'a>(instructions: &[Instruction], variables: &'a [String]) -> Vec<
         let Some((name, value)) = pair.split_once('=') else {
             return false;
         };
-        !value.contains(special) && (PROXIES.contains(&name) || !used(name))
+        !value.contains(special) && !used(name)
     };
     variables.iter().filter(fits).collect()
 }
 
-/// The proxies that an ARG of the user's declares. What it says of them counts where nothing else is said.
-fn declared(
-    rest: &str,
-    injection: &StageInjection,
-    own: &mut BTreeMap<String, String>,
-) -> Vec<&'static str> {
-    let mut named = Vec::new();
-    for word in rest.split_whitespace() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value.trim_matches(['"', '\'']))),
-            None => (word, None),
-        };
-        let Some(proxy) = PROXIES.iter().find(|proxy| **proxy == name) else {
-            continue;
-        };
-        named.push(*proxy);
-        if let Some(value) = value
-            && !injection.own_proxies.contains_key(name)
-        {
-            own.insert(name.to_owned(), value.to_owned());
-        }
-    }
-    named
+/// The proxies that an ARG of the user's declares.
+fn declared(rest: &str) -> Vec<&str> {
+    let names = rest.split_whitespace();
+    let names = names.map(|word| word.split_once('=').map_or(word, |(name, _)| name));
+    names.filter(|name| PROXIES.contains(name)).collect()
 }
 
 /// Declares those again.

@@ -22,6 +22,13 @@ use crate::core::dockerfile::{StageInjection, inject};
 
 /// What is unpacked at a time.
 const UNPACKED: usize = 64 * 1024;
+/// What is held back until it is known whether the build is intercepted. A Dockerfile that comes later still is, but what
+/// the user says of proxies by build arguments is then lost if it cannot be.
+const HELD: usize = 8 * 1024 * 1024;
+/// For a dictionary of xz's. The largest of its usual ones is 64 MB.
+const XZ_MEMORY: u64 = 128 * 1024 * 1024;
+/// What no header of an archive is: the engine is to fail where its own unpacking would have.
+const BROKEN: [u8; 512] = [0xff; 512];
 
 /// What comes of a context; see the module.
 #[derive(Debug)]
@@ -30,6 +37,14 @@ pub(in crate::api_proxy) struct Reshape {
     injection: StageInjection,
     added: Vec<u8>,
     build: Arc<Build>,
+}
+
+/// How a request begins.
+pub(in crate::api_proxy) struct Heads {
+    /// If the build is intercepted.
+    pub(in crate::api_proxy) intercepted: Bytes,
+    /// If not: with all that the user says of proxies.
+    pub(in crate::api_proxy) plain: Bytes,
 }
 
 impl Reshape {
@@ -51,49 +66,52 @@ impl Reshape {
     pub(in crate::api_proxy) async fn pass<C: AsyncRead + Send, E: AsyncWrite>(
         self,
         client: &mut Inbound<C>,
-        head: Bytes,
+        heads: Heads,
         engine: &mut WriteHalf<E>,
         body: &mut Framing,
     ) -> Result<(), Broke> {
-        engine.write_all(&head).await.map_err(Broke::To)?;
-        let mut seen = None;
         let (injection, build) = (&self.injection, &self.build);
-        let edit = |found: Match, dockerfile: Option<&[u8]>| {
-            // A `Dockerfile` is taken before a `dockerfile`, whichever comes first.
-            if seen == Some(Match::Exact) && found == Match::Lower {
-                return None;
-            }
-            seen = Some(found);
-            edited(dockerfile, injection, build)
-        };
+        let edit = |_: Match, dockerfile: Option<&[u8]>| edited(dockerfile, injection, build);
         let mut context = Context::new(&self.dockerfile, self.added, edit);
+        let mut begin = Some(heads);
         let mut out = Vec::new();
         let mut unpacked = unpacked(pieces(client, body)).await;
-        loop {
+        let is_whole = loop {
             let here = match unpacked.fill_buf().await {
                 Ok(here) => here,
                 Err(error) => {
                     // If it is the client who has gone, that shows below.
                     debug!(%error, "a build's context breaks off");
-                    break;
+                    break false;
                 }
             };
             if here.is_empty() {
-                break;
+                break true;
             }
             context.push(here, &mut out);
             let length = here.len();
             unpacked.consume(length);
-            send(engine, &mut out).await?;
-        }
+            let is_edited = context.is_edited();
+            if is_edited.is_some() || out.len() > HELD {
+                let is_plain = is_edited == Some(false);
+                start(&mut begin, is_plain, engine).await?;
+                send(engine, &mut out).await?;
+            }
+        };
         drop(unpacked);
-        context.finish(&mut out);
+        if is_whole {
+            context.finish(&mut out);
+        } else {
+            out.extend_from_slice(&BROKEN);
+        }
+        let is_edited = context.is_edited();
         drop(context);
+        start(&mut begin, is_edited != Some(true), engine).await?;
         send(engine, &mut out).await?;
         // What follows a compressed archive.
         while client.piece(body, &mut out).await? {}
         engine.write_all(b"0\r\n\r\n").await.map_err(Broke::To)?;
-        if seen.is_none() {
+        if is_edited.is_none() {
             let name = &self.dockerfile;
             build.is_not_intercepted(&format!("there is no {name} in its context"));
         }
@@ -101,16 +119,29 @@ impl Reshape {
     }
 }
 
+/// Sends the head, once.
+async fn start<E: AsyncWrite>(
+    heads: &mut Option<Heads>,
+    is_plain: bool,
+    engine: &mut WriteHalf<E>,
+) -> Result<(), Broke> {
+    let Some(Heads { intercepted, plain }) = heads.take() else {
+        return Ok(());
+    };
+    let head = if is_plain { plain } else { intercepted };
+    engine.write_all(&head).await.map_err(Broke::To)
+}
+
 fn edited(dockerfile: Option<&[u8]>, injection: &StageInjection, build: &Build) -> Option<Vec<u8>> {
     let Some(dockerfile) = dockerfile else {
-        build.is_not_intercepted(&"its Dockerfile is no plain file");
+        build.is_not_intercepted(&"its Dockerfile is no plain file, or longer than 128 KB");
         return None;
     };
     match inject(dockerfile, injection) {
         Ok(injected) => {
-            let injected = injected?;
-            build.has(injected.steps);
-            Some(injected.text.into_bytes())
+            let (steps, text) = injected.map(|i| (i.steps, i.text)).unzip();
+            build.has(steps.unwrap_or_default());
+            text.map(String::into_bytes)
         }
         Err(unclear) => {
             build.is_not_intercepted(&unclear);
@@ -182,7 +213,7 @@ async fn unpacked<'a>(packed: impl AsyncBufRead + Send + 'a) -> Reader<'a> {
             Box::pin(BufReader::with_capacity(UNPACKED, decoder))
         }
         Packed::Xz => {
-            let mut decoder = XzDecoder::new(whole);
+            let mut decoder = XzDecoder::with_mem_limit(whole, XZ_MEMORY);
             decoder.multiple_members(true);
             Box::pin(BufReader::with_capacity(UNPACKED, decoder))
         }

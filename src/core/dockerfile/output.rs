@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::super::llb::ENABLING;
 
 /// The longest line that is waited for; all from there on passes as it is.
@@ -66,6 +68,8 @@ pub struct Output {
     begun: Vec<u8>,
     /// The step that was told last.
     step: usize,
+    /// How many there are, by the first.
+    count: Option<usize>,
     /// Whether that is ours.
     hides: bool,
     /// Whether nothing but the image's id is expected.
@@ -116,13 +120,17 @@ impl Output {
     }
 
     fn line(&mut self, line: &[u8], steps: &Steps, out: &mut Vec<u8>) {
-        let Some((step, count, rest)) = numbered(line).filter(|(n, ..)| *n == self.step + 1) else {
+        let is_next = |(step, count, _): &(usize, usize, &[u8])| {
+            *step == self.step + 1 && self.count.is_none_or(|known| known == *count)
+        };
+        let Some((step, count, rest)) = numbered(line).filter(is_next) else {
             if !self.hides || !line.starts_with(STREAM) {
                 out.extend_from_slice(line);
             }
             return;
         };
         self.step = step;
+        self.count = Some(count);
         let own = steps.0.iter().find(|own| own.step == step);
         self.hides = own.is_some();
         match own {
@@ -149,7 +157,8 @@ fn numbered(line: &[u8]) -> Option<(usize, usize, &[u8])> {
     let (step, rest) = number(rest)?;
     let (count, rest) = number(rest.strip_prefix(b"/")?)?;
     // What a step says ends with a line's end as a rule; its announcement never does.
-    let announces = rest.starts_with(b" : ") && !rest.trim_ascii_end().ends_with(b"\\n\"}");
+    let said: Value = serde_json::from_slice(line).ok()?;
+    let announces = rest.starts_with(b" : ") && !said["stream"].as_str()?.ends_with('\n');
     announces.then_some((step, count, rest))
 }
 

@@ -21,6 +21,7 @@ fn classic_builds_are_intercepted() {
         let site = Site::new(&lab).await;
         steps_are_intercepted_and_users_see_their_own(&lab, &site);
         what_an_image_keeps(&lab, &site);
+        what_makes_use_of_proxies(&lab, &site);
         where_the_dockerfile_is(&lab, &site);
         errors_are_those_of_the_user(&lab, &site);
         triggers_are_left_alone(&lab, &site);
@@ -118,7 +119,7 @@ fn what_an_image_keeps(lab: &Lab, site: &Site) {
     let dockerfile = format!(
         "FROM dockline-fixture:latest\nARG http_proxy\nARG NOTHING\n\
          RUN wget -q -O- {page} && cat /.dockline/ca.pem && env && test \"$PIP_CERT\" = /.dockline/ca-bundle.pem\n\
-         ENV http_proxy=$http_proxy PYTHONPATH=$PYTHONPATH:/own\n"
+         ENV PYTHONPATH=$PYTHONPATH:/own\n"
     );
     let folder = context(&[("Dockerfile", &dockerfile)]);
     let name = lab.own("kept");
@@ -134,12 +135,36 @@ fn what_an_image_keeps(lab: &Lab, site: &Site) {
     let label = kept.pop().unwrap();
     assert_eq!(label, lab.name);
     kept.retain(|pair| !pair.starts_with("PATH="));
-    assert_eq!(kept, ["http_proxy=http://nobody:1", "PYTHONPATH=:/own"]);
+    assert_eq!(kept, ["PYTHONPATH=:/own"]);
     // All that it has of ours is the folder that its steps trusted by.
     let all = paths(lab, &name);
     let ours = all.iter().filter(|path| path.contains("dockline"));
     assert!(ours.clone().count() > 1, "{all:?}");
     assert!(ours.clone().all(|path| path.starts_with(".dockline/")));
+}
+
+/// The engine says what a proxy's variable means there, and the image may keep it.
+fn what_makes_use_of_proxies(lab: &Lab, site: &Site) {
+    let dockerfile =
+        "FROM dockline-fixture:latest\nARG http_proxy\nENV kept=$http_proxy\nRUN env\n";
+    let folder = context(&[("Dockerfile", dockerfile)]);
+    let name = lab.own("proxies");
+    let options = [
+        "--no-cache",
+        "-t",
+        &name,
+        "--build-arg",
+        "http_proxy=http://own:1",
+    ];
+    let told = built(&site.shell, folder.path(), &options);
+    assert!(told.contains("makes use of a proxy's variable"), "{told}");
+    assert!(told.contains("http_proxy=http://own:1"), "{told}");
+    let format = "{{range .Config.Env}}{{println .}}{{end}}";
+    let kept = lab.docker(&["image", "inspect", "-f", format, &name]);
+    assert!(
+        kept.lines().any(|pair| pair == "kept=http://own:1"),
+        "{kept}"
+    );
 }
 
 fn where_the_dockerfile_is(lab: &Lab, site: &Site) {
