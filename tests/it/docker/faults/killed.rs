@@ -87,6 +87,13 @@ fn a_kill_at_any_step_leaves_nothing_that_the_next_start_or_clean_cannot_use() {
                 page(&lab, "web", &net);
                 let mut child = serve(&lab, &front, folder.path());
                 if at_the_end(step) {
+                    // The tunnel may be there since the last time; who has not begun does not end in order.
+                    eventually("a service", async || {
+                        let mut status = dockline(&lab, &front.host(), folder.path(), "status");
+                        let status = status.args(["--wait", "1"]).output().unwrap().status;
+                        status.success().then_some(())
+                    })
+                    .await;
                     eventually("joined", async || {
                         let on =
                             lab.docker(&["network", "inspect", "-f", "{{json .Containers}}", &net]);
