@@ -11,7 +11,24 @@ mod sdk;
 mod terminal;
 mod testcontainers;
 
-use crate::support::Lab;
+use std::path::Path;
+
+use crate::support::{Engine, Lab, eventually};
+
+/// The laboratory in an intercepted shell of the service that has that socket, once it answers.
+pub(super) async fn shell_at(lab: &Lab, socket: &Path) -> Lab {
+    let engine = Engine {
+        host: format!("unix://{}", socket.display()),
+        ..lab.engine.clone()
+    };
+    let shell = Lab::through(lab, engine);
+    eventually("the API proxy", async || {
+        let asked = shell.try_docker(&["version"]);
+        asked.status.success().then_some(())
+    })
+    .await;
+    shell
+}
 
 /// A container's variables.
 fn variable(lab: &Lab, container: &str, name: &str) -> Option<String> {

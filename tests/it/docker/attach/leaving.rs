@@ -6,7 +6,8 @@ use std::process::{Child, Stdio};
 use rustix::process::Signal;
 
 use super::{dockline, inspect, names};
-use crate::support::{Engine, Lab, eventually, on_each_engine, signal, succeed};
+use crate::docker::api::shell_at;
+use crate::support::{Lab, eventually, on_each_engine, signal, succeed};
 
 fn serve(lab: &Lab, folder: &Path, on_exit: &str) -> Child {
     let flags = ["serve", "--interceptor", "none", "--on-exit", on_exit];
@@ -14,30 +15,13 @@ fn serve(lab: &Lab, folder: &Path, on_exit: &str) -> Child {
     serve.stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// The laboratory in an intercepted shell of that service, once it is there.
-async fn shell(lab: &Lab, folder: &Path) -> Lab {
-    let engine = Engine {
-        host: format!("unix://{}", folder.join("docker.sock").display()),
-        ..lab.engine.clone()
-    };
-    let shell = Lab::through(lab, engine);
-    eventually("the API proxy", async || {
-        shell
-            .try_docker(&["version"])
-            .status
-            .success()
-            .then_some(())
-    })
-    .await;
-    shell
-}
-
 /// One container that was created in an intercepted shell, and one that was attached.
 async fn intercepted(lab: &Lab, folder: &Path) {
     let net = lab.own("net");
     let quick = ["--network", &net, "--stop-timeout", "0"];
     let sleep = ["sleep", "1000"];
-    shell(lab, folder).await.start("created", &quick, &sleep);
+    let shell = shell_at(lab, &folder.join("docker.sock")).await;
+    shell.start("created", &quick, &sleep);
     lab.start("attached", &quick, &sleep);
     let own = lab.own("attached");
     succeed(&mut dockline(

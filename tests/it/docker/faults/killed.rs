@@ -7,10 +7,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{made, page, tunnel_of};
+use crate::docker::api::shell_at;
 use crate::support::front::{Fault, Front};
 use crate::support::relay::relay;
 use crate::support::{
-    Engine, IMAGE, Lab, Running, docker_cli, eventually, on_each_engine, signal, succeed,
+    IMAGE, Lab, Running, docker_cli, eventually, on_each_engine, signal, succeed,
 };
 
 fn dockline(lab: &Lab, host: &str, folder: &Path, command: &str) -> Command {
@@ -45,6 +46,15 @@ const STEPS: [&str; 8] = [
     "/stop",
 ];
 
+/// Either the engine has not heard of it, or it has done it and nobody heard the answer.
+fn death(answered: bool) -> Fault {
+    if answered {
+        Fault::Unheard
+    } else {
+        Fault::Lost
+    }
+}
+
 /// Waits until the engine has done that step, or would have heard of it.
 async fn reached(front: &Front, step: &str, answered: bool) {
     eventually(step, async || {
@@ -75,15 +85,7 @@ fn a_kill_at_any_step_leaves_nothing_that_the_next_start_or_clean_cannot_use() {
                     // Other tests may have tunnels of that image: to this dockline there is none.
                     front.fault("GET /images/", Fault::Instead(404, "{\"message\":\"no\"}"));
                 }
-                // Either the engine has not heard of it, or it has done it and nobody heard the answer.
-                front.fault(
-                    step,
-                    if answered {
-                        Fault::Unheard
-                    } else {
-                        Fault::Lost
-                    },
-                );
+                front.fault(step, death(answered));
                 page(&lab, "web", &net);
                 let mut child = serve(&lab, &front, folder.path());
                 if at_the_end(step) {
@@ -185,27 +187,8 @@ fn a_kill_at_any_step_of_a_create_leaves_no_container_without_its_files() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let engine = Engine {
-                host: format!("unix://{}", socket.display()),
-                ..lab.engine.clone()
-            };
-            let shell = Lab::through(&lab, engine);
-            eventually("the API proxy", async || {
-                shell
-                    .try_docker(&["version"])
-                    .status
-                    .success()
-                    .then_some(())
-            })
-            .await;
-            front.fault(
-                step,
-                if answered {
-                    Fault::Unheard
-                } else {
-                    Fault::Lost
-                },
-            );
+            let shell = shell_at(&lab, &socket).await;
+            front.fault(step, death(answered));
             let mut client = shell.command(&docker_cli());
             client
                 .args(create)
