@@ -52,7 +52,7 @@
 //!   properties in `core/tracker/tests/` try to refute.
 //! - **A reader takes one snapshot** per query or connection. No lock is held across an await, because there is none.
 //! - **Shells do not know one another.** [`service`] hands each the channels it needs. What two of them are made of stands
-//!   beside them: `proxy` (accepting, serving, headers, refusals), `relay`, `tasks`, `local` (the sockets of this
+//!   beside them: `proxy` (accepting, serving, headers, refusals), `http1` (messages on the wire), `relay`, `tasks`, `local` (the sockets of this
 //!   machine), [`doorway`]; and what all of them write and only [`control`] reads: [`counts`], [`traffic`] with
 //!   [`metered`], [`warnings`].
 //! - **No task is detached.** Loops live in a `JoinSet`, where one that ends early stops the service; connections in
@@ -85,6 +85,7 @@ pub mod service;
 
 pub mod counts;
 pub mod doorway;
+mod http1;
 mod local;
 pub mod metered;
 mod proxy;

@@ -6,7 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 
-pub(crate) use carry::carry;
+pub(crate) use carry::{carry, with_scratch};
 
 use crate::metered::Metered;
 

@@ -10,13 +10,14 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, trace};
 
 use super::calls::{self, Change, Forward};
-use super::exchange::{Outgoing, Rule, Side, Then, exchange, payload};
-use super::framing::Framing;
-use super::head::{Next, RequestHead};
+use super::exchange::{Outgoing, Rule, Then, exchange, payload};
+use super::head::RequestHead;
 use super::{Shared, build, reply};
 use crate::core::api::ApiCall;
 use crate::counts::Passage;
 use crate::docker::dial::{EngineStream, dial};
+use crate::http1::framing::Framing;
+use crate::http1::{Next, Side};
 use crate::relay::carry;
 
 /// Between two requests. Clients that keep connections open for longer open another without a word.

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
@@ -11,39 +11,16 @@ use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::classic::{Build, Heads, Reshape};
-use super::framing::Framing;
-use super::head::{Next, ResponseHead};
-use super::inbound::{Broke, Inbound};
+use super::head::ResponseHead;
+use crate::http1::exchange::{Asked, Whole, both, listen};
+use crate::http1::framing::Framing;
+use crate::http1::inbound::{Broke, Inbound};
+use crate::http1::{Next, Side};
 
 /// The longest answer that is read whole; a longer one passes as it is.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// An answer that takes longer to be read and changed than to be passed to another thread: some tens of containers.
 const LONG: usize = 64 * 1024;
-
-/// Both halves of a side.
-#[derive(Debug)]
-pub(super) struct Side<S> {
-    pub(super) inbound: Inbound<S>,
-    pub(super) outbound: WriteHalf<S>,
-}
-
-impl<S: AsyncRead + AsyncWrite> Side<S> {
-    pub(super) fn new(stream: S) -> Self {
-        let (reader, writer) = tokio::io::split(stream);
-        Self {
-            inbound: Inbound::new(reader),
-            outbound: writer,
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
-    /// The stream, with what was read of it and not yet passed on.
-    pub(super) fn into_parts(self) -> (S, Bytes) {
-        let (reader, ahead) = self.inbound.into_parts();
-        (reader.unsplit(self.outbound), ahead.freeze())
-    }
-}
 
 /// A request as it goes to the engine.
 #[derive(Debug)]
@@ -97,46 +74,32 @@ where
     C: AsyncRead + AsyncWrite + Send,
     E: AsyncRead + AsyncWrite,
 {
-    let whole = AtomicBool::new(false);
+    let whole = Whole::default();
     let (method, hijacks) = (request.method.clone(), request.hijacks);
-    let then = {
-        let mut asking = pin!(ask(
-            &mut client.inbound,
-            &mut engine.outbound,
-            request,
-            &whole
-        ));
-        let mut answering = pin!(answer(
-            &mut engine.inbound,
-            &mut client.outbound,
-            &method,
-            hijacks,
-            rule
-        ));
-        tokio::select! {
-            then = &mut answering => then,
-            asked = &mut asking => match asked {
-                // The engine may have answered before it read all; what it said is worth passing on.
-                Asked::EngineStopped => answering.await,
-                Asked::ClientGone => Ok((Then::Close, false)),
-            },
-        }
-    };
+    let asking = pin!(ask(
+        &mut client.inbound,
+        &mut engine.outbound,
+        request,
+        &whole,
+    ));
+    let answering = answer(
+        &mut engine.inbound,
+        &mut client.outbound,
+        &method,
+        hijacks,
+        rule,
+    );
+    let then = both(asking, answering).await;
+    let then = then.unwrap_or(Ok((Then::Close, false)));
     let (then, changed) = then.unwrap_or_else(|error| {
         debug!(%error, "an answer of the engine broke off");
         (Then::Close, false)
     });
     match then {
         // What is left of the body would be taken for the next request.
-        Then::Next | Then::Stream if !whole.load(Ordering::Relaxed) => (Then::Close, changed),
+        Then::Next | Then::Stream if !whole.is() => (Then::Close, changed),
         then => (then, changed),
     }
-}
-
-/// Why a request will not go on.
-enum Asked {
-    EngineStopped,
-    ClientGone,
 }
 
 /// Sends the request, then listens whether the client goes away. Ends only if something broke.
@@ -144,7 +107,7 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
     client: &mut Inbound<C>,
     engine: &mut WriteHalf<E>,
     mut request: Outgoing,
-    whole: &AtomicBool,
+    whole: &Whole,
 ) -> Asked {
     let begin = std::mem::take(&mut request.begin);
     let passed = match request.context.take() {
@@ -157,22 +120,8 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
             reshape.pass(client, heads, engine, &mut request.rest).await
         }
     };
-    match passed {
-        Ok(()) => whole.store(true, Ordering::Relaxed),
-        Err(Broke::To(_)) => return Asked::EngineStopped,
-        Err(error @ (Broke::From(_) | Broke::Malformed(_))) => {
-            debug!(%error, "a request broke off");
-            return Asked::ClientGone;
-        }
-    }
-    match client.ends().await {
-        // Whether it still listens is not known; the engine is told what we were told.
-        Ok(()) => match engine.shutdown().await {
-            Ok(()) => std::future::pending().await,
-            Err(_) => Asked::EngineStopped,
-        },
-        Err(_) => Asked::ClientGone,
-    }
+    // The engine ends by itself what nobody waits for.
+    listen(passed, client, engine, whole, Duration::MAX).await
 }
 
 /// Passes the answer, with all that comes before it (1xx).

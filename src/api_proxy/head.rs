@@ -8,23 +8,14 @@ use std::net::IpAddr;
 use bytes::{Buf as _, Bytes, BytesMut};
 use httparse::{Header, Status};
 
-use super::framing::Framing;
+use crate::http1::Next;
+use crate::http1::fields::{self, Contradiction};
+use crate::http1::framing::Framing;
 
 /// The longest head that is understood; it is also what the engine accepts. The CLI sends credentials in headers.
 pub(super) const LONGEST: usize = 1024 * 1024;
 /// Header lines that are understood.
 const LINES: usize = 128;
-
-/// What a connection brings next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next<H> {
-    /// A whole head; it has been taken from the buffer.
-    Head(H),
-    /// Not whole yet.
-    More,
-    /// Nothing that is understood. The buffer is as it was.
-    Opaque,
-}
 
 /// The head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,30 +156,16 @@ impl ResponseHead {
     }
 }
 
-/// The headers contradict themselves about the body's length.
-struct Contradiction;
+/// As everybody reads them.
+fn lines<'a>(
+    headers: &'a [Header<'a>],
+) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
+    headers.iter().map(|header| (header.name, header.value))
+}
 
 /// How the headers tell the end of the body, if they do.
 fn framing(headers: &[Header<'_>]) -> Result<Option<Framing>, Contradiction> {
-    // Chunks win over a length (RFC 9112, section 6.3); another coding than chunks, nobody sends.
-    if has(headers, "transfer-encoding", "chunked") {
-        return Ok(Some(Framing::CHUNKED));
-    }
-    let lengths = headers
-        .iter()
-        .filter(|h| h.name.eq_ignore_ascii_case("content-length"));
-    let mut found = None;
-    for header in lengths {
-        let length = str::from_utf8(header.value).map(|value| value.trim().parse());
-        let Ok(Ok(length)) = length else {
-            return Err(Contradiction);
-        };
-        if found.is_some_and(|found| found != length) {
-            return Err(Contradiction);
-        }
-        found = Some(length);
-    }
-    Ok(found.map(Framing::Length))
+    fields::announced(lines(headers))
 }
 
 fn value<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
@@ -216,11 +193,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Whether a header that is a list has that item.
 fn has(headers: &[Header<'_>], name: &str, item: &str) -> bool {
-    let named = headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
-    let mut items = named
-        .filter_map(|h| str::from_utf8(h.value).ok())
-        .flat_map(|value| value.split(','));
-    items.any(|given| given.trim().eq_ignore_ascii_case(item))
+    fields::has(lines(headers), name, item)
 }
 
 /// Where the lines of a head end and the empty one begins.

@@ -1,41 +1,40 @@
 //! HTTP/1 towards clients: CONNECT, and requests in absolute form that are forwarded.
 //!
 //! One [`Conversation`] per client connection. It answers request after request, until one of them turns the connection
-//! into a tunnel (CONNECT, `Upgrade`): then the rest is the relay's.
+//! into a tunnel (CONNECT, `Upgrade`): then the rest is the relay's. Messages pass as they came, but for what is about one
+//! connection; so an exchange takes little more memory than its heads.
 
+mod exchange;
 mod forward;
+mod head;
 mod intercept;
 mod origin;
 mod reply;
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use super::Shared;
 use super::connections::Entry;
 use super::dial::{Call, Dialled};
+use super::sniff::part;
 use crate::core::caller::Caller;
 use crate::core::resolve::Scope;
 use crate::core::route::Destination;
-use crate::metered::Metered;
-use crate::proxy::conversation::serve_http1;
-use crate::proxy::credentials;
-use crate::proxy::provisional::{Interjector, Line};
+use crate::http1::{Next, Side};
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{by_host, connect_destination};
+use crate::proxy::request::connect_destination;
 use crate::relay::{End, relay};
+use exchange::Then;
+use head::{Recipient, Request};
 use origin::Origin;
-use reply::Body;
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
@@ -48,85 +47,152 @@ pub(super) async fn serve_caller(stream: TcpStream, caller: Caller, shared: Arc<
 }
 
 async fn talk(stream: TcpStream, peer: SocketAddr, caller: Option<Scope>, shared: Arc<Shared>) {
-    let (line, interjector) = Line::new(stream);
-    let conversation = Arc::new(Conversation {
-        interjector,
+    let patience = shared.deadlines.parting;
+    let mut conversation = Conversation {
+        client: Side::new(stream),
         peer,
         caller,
         shared,
-        kept: Mutex::default(),
-    });
+        kept: None,
+        far: None,
+    };
     // Boxed, because it takes far more memory than the relay, which may last for days.
-    Box::pin(converse(line, &conversation)).await;
-    let handover = conversation.kept().handover.take();
-    drop(conversation);
-    if let Some(handover) = handover {
-        handover.run().await;
+    let then = Box::pin(conversation.converse()).await;
+    let Conversation { client, far, .. } = conversation;
+    let (stream, early) = client.into_parts();
+    match (then, far) {
+        (Ok(Some(Then::Stream)), Some(Far { end, entry })) => {
+            let client = End {
+                stream: stream.into(),
+                early,
+            };
+            let ended = relay(client, end).await;
+            trace!(?ended, "relay ended");
+            drop(entry);
+        }
+        (Ok(Some(Then::Reset)), _) => {
+            // Fails only on a socket that is dead already.
+            let _ = stream.set_zero_linger();
+        }
+        (Ok(Some(_)), _) => part(stream, patience).await,
+        (Ok(None), _) => {}
+        (Err(error), _) => debug!(%error, "an HTTP connection ended early"),
     }
 }
 
-async fn converse(line: Line<TcpStream>, conversation: &Arc<Conversation>) {
-    let service = service_fn(|request| {
-        let conversation = Arc::clone(conversation);
-        async move { Ok::<_, Infallible>(conversation.answer(request).await) }
-    });
-    let Shared {
-        deadlines, stop, ..
-    } = &*conversation.shared;
-    serve_http1(line, service, deadlines.idle, stop).await;
-}
-
-/// What is known of one client connection from request to request.
+/// One client connection, from request to request.
 struct Conversation {
+    client: Side<TcpStream>,
     peer: SocketAddr,
     /// Whose it is, if a caller's of the entry: those are handed on to the interceptor.
     caller: Option<Scope>,
     shared: Arc<Shared>,
-    /// For what comes before an answer.
-    interjector: Interjector,
-    /// Requests of one connection come one at a time, so nobody ever waits for this.
-    kept: Mutex<Kept>,
+    /// The connection to where the last request went, if it can be used again.
+    kept: Option<Origin>,
+    /// What the connection is to become one with.
+    far: Option<Far>,
 }
 
-#[derive(Default)]
-struct Kept {
-    /// The connection to where the last request went, if it can be used again.
-    origin: Option<Origin>,
-    /// What the connection is to become.
-    handover: Option<Handover>,
+/// The other side of a connection that leaves HTTP behind.
+struct Far {
+    end: End,
+    /// Keeps the connection in the table.
+    entry: Entry,
 }
 
 impl Conversation {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // Whole even if a holder panicked: it is only ever replaced as a whole.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Answers requests to the last; nothing if the client just asks no more.
+    async fn converse(&mut self) -> io::Result<Option<Then>> {
+        loop {
+            let Some(request) = self.next().await? else {
+                return Ok(None);
+            };
+            let then = match request {
+                Ok(request) => self.answer(request).await?,
+                Err(status) => {
+                    let refusal = reply::not_understood(status).encoded("HTTP/1.1", false, true);
+                    self.client.outbound.write_all(&refusal).await?;
+                    Then::Close
+                }
+            };
+            if then != Then::Next {
+                self.kept = None;
+                return Ok(Some(then));
+            }
+        }
     }
 
-    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
-        if self.caller.is_some() {
-            by_host(&mut request);
+    /// The next request; nothing if none comes.
+    async fn next(&mut self) -> io::Result<Option<Result<Request, StatusCode>>> {
+        self.client.inbound.rest();
+        let (idle, stop) = (self.shared.deadlines.idle, &self.shared.stop);
+        let begins = async {
+            tokio::select! {
+                begun = self.client.inbound.begins() => begun,
+                // One that has ended would only be found out by the next request, and stand in the table until then.
+                () = origin::ended(&mut self.kept) => {
+                    self.kept = None;
+                    self.client.inbound.begins().await
+                }
+            }
+        };
+        let begun = stop.run_until_cancelled(timeout(idle, begins)).await;
+        if !matches!(begun, Some(Ok(Ok(true)))) {
+            return Ok(None);
         }
-        trace!(method = %request.method(), target = %request.uri(), "HTTP request");
+        match timeout(idle, self.client.inbound.next(Request::take)).await {
+            Ok(Ok(Some(Next::Head(request)))) => Ok(Some(request)),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(Some(Next::Opaque | Next::More) | None)) | Err(_) => Ok(None),
+        }
+    }
+
+    async fn answer(&mut self, mut request: Request) -> io::Result<Then> {
+        if self.caller.is_some() {
+            request.named_by_host();
+        }
+        trace!(method = %request.method, target = %request.uri, "HTTP request");
         let answered = match self.admit(&request) {
             // Boxed, so that each takes what it needs: thousands may be under way.
-            Ok(hint) if request.method() == Method::CONNECT => {
-                Box::pin(self.connect(request, hint)).await
+            Ok(hint) if request.method == Method::CONNECT => {
+                Box::pin(self.connect(&request, hint)).await
             }
-            Ok(hint) => Box::pin(self.forward(request, hint)).await,
+            Ok(hint) => Box::pin(self.forward(&request, hint)).await,
             Err(refusal) => Err(refusal),
         };
-        answered.unwrap_or_else(Refusal::into_response)
+        match answered {
+            Ok(then) => Ok(then),
+            Err(refusal) => self.refuse(&request, &refusal).await,
+        }
+    }
+
+    async fn refuse(&mut self, request: &Request, refusal: &Refusal) -> io::Result<Then> {
+        let client = self.recipient(request);
+        // A body that nobody takes would be read as the next request.
+        let closes = !client.persists || !request.body.is_done() || refusal.closes();
+        let to_head = request.method == Method::HEAD;
+        let answer = refusal.encoded(client.version(), to_head, closes);
+        self.client.outbound.write_all(&answer).await?;
+        Ok(if closes { Then::Close } else { Then::Next })
+    }
+
+    /// As what the client gets an answer.
+    fn recipient(&self, request: &Request) -> Recipient {
+        Recipient {
+            is_old: request.is_old,
+            persists: request.persists && !self.shared.stop.is_cancelled(),
+        }
     }
 
     /// Checks that the client takes us for a proxy and knows the password; answers the client hint.
-    fn admit(&self, request: &Request<Incoming>) -> Result<Option<String>, Refusal> {
-        if request.uri().authority().is_none() {
+    fn admit(&self, request: &Request) -> Result<Option<String>, Refusal> {
+        if request.uri.authority().is_none() {
             return Err(reply::not_a_server());
         }
         if self.caller.is_some() {
             return Ok(None);
         }
-        let given = credentials::of(request.headers());
+        let given = request.credentials();
         if let Some(password) = &self.shared.password {
             let known = given
                 .as_ref()
@@ -135,7 +201,7 @@ impl Conversation {
                 return Err(Refusal::unauthorised());
             }
         }
-        Ok(credentials::hint(request.headers(), given))
+        Ok(request.hint(given))
     }
 
     fn call(&self, hint: Option<&str>, destination: Destination, plain_http: bool) -> Call {
@@ -150,12 +216,8 @@ impl Conversation {
         }
     }
 
-    async fn connect(
-        &self,
-        mut request: Request<Incoming>,
-        hint: Option<String>,
-    ) -> Result<Response<Body>, Refusal> {
-        let destination = connect_destination(request.uri()).ok_or_else(Refusal::no_port)?;
+    async fn connect(&mut self, request: &Request, hint: Option<String>) -> Result<Then, Refusal> {
+        let destination = connect_destination(&request.uri).ok_or_else(Refusal::no_port)?;
         let call = self.call(hint.as_deref(), destination.clone(), false);
         let failed = |error| reply::failed(&destination, &error);
         if let Some(onward) = self.onward(&call).await.map_err(failed)? {
@@ -164,65 +226,22 @@ impl Conversation {
         let dialled = self.shared.dialler.dial(call).await;
         let Dialled { end, entry, .. } = dialled.map_err(failed)?;
         entry.talk().requested();
-        self.kept().handover = Some(Handover {
-            client: hyper::upgrade::on(&mut request),
-            far: Far::Open(end),
-            entry: Arc::new(entry),
-        });
-        Ok(Response::new(reply::nothing()))
+        Ok(self.hand_over(request, Far { end, entry }).await)
     }
-}
 
-/// A connection that is about to leave HTTP behind.
-struct Handover {
-    client: OnUpgrade,
-    far: Far,
-    /// Keeps the connection in the table.
-    entry: Arc<Entry>,
-}
-
-enum Far {
-    Open(End),
-    Upgrading(OnUpgrade),
-}
-
-impl Handover {
-    async fn run(self) {
-        let far = match self.far {
-            Far::Open(end) => Some(end),
-            Far::Upgrading(upgrade) => handed_over(upgrade, |stream: Metered| stream).await,
-        };
-        let client = handed_over(self.client, |line: Line<TcpStream>| {
-            line.into_inner().into()
-        })
-        .await;
-        let (Some(client), Some(target)) = (client, far) else {
-            return;
-        };
-        let ended = relay(client, target).await;
-        trace!(?ended, "relay ended");
-        drop(self.entry);
+    /// Tells the client that the connection is now one with `far`.
+    async fn hand_over(&mut self, request: &Request, far: Far) -> Then {
+        let begin = format!("{} 200 OK\r\n\r\n", self.recipient(request).version());
+        if self
+            .client
+            .outbound
+            .write_all(begin.as_bytes())
+            .await
+            .is_err()
+        {
+            return Then::Close;
+        }
+        self.far = Some(far);
+        Then::Stream
     }
-}
-
-/// The bare connection, which both sides of HTTP give up as soon as the switch has been sent or received.
-async fn handed_over<S>(upgrade: OnUpgrade, bare: fn(S) -> Metered) -> Option<End>
-where
-    TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
-{
-    let taken = upgrade.await.map(Upgraded::downcast::<TokioIo<S>>);
-    let Ok(Ok(parts)) = taken else {
-        debug!("a connection ended before it was handed over");
-        return None;
-    };
-    let early = parts.read_buf;
-    Some(End {
-        stream: bare(parts.io.into_inner()),
-        // An empty piece of hyper's buffer would keep all of that for as long as the relay lasts.
-        early: if early.is_empty() {
-            Bytes::new()
-        } else {
-            early
-        },
-    })
 }

@@ -17,4 +17,5 @@ mod scope;
 mod socks;
 mod stop;
 mod upstream;
+mod wire;
 pub(super) mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, Uri};
@@ -36,7 +37,10 @@ pub(super) async fn serve(stream: TcpStream, client: Client) {
 
 async fn answer(conversation: &Conversation, mut request: Request<Incoming>) -> Response<Body> {
     if !conversation.client.is_local() {
-        by_host(&mut request);
+        let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+        if let Some(absolute) = by_host(request.uri(), host) {
+            *request.uri_mut() = absolute;
+        }
     }
     let answered = match admit(&conversation.client, &request) {
         Err(refusal) => Err(refusal),
@@ -64,7 +68,8 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
     else {
         return Ok(());
     };
-    let given = credentials::of(request.headers());
+    let given = request.headers().get(PROXY_AUTHORIZATION);
+    let given = given.and_then(|given| credentials::of(given.as_bytes()));
     if given.is_some_and(|given| password.is(&given.password)) {
         return Ok(());
     }

@@ -67,14 +67,24 @@ pub(crate) fn of_response(headers: &HeaderMap, upgrade: Option<HeaderValue>) -> 
     passed
 }
 
+/// Whether a header goes on with a message whose `Connection` names `named`.
+pub(crate) fn passes(name: &str, named: &[impl AsRef<str>]) -> bool {
+    let is = |other: &HeaderName| other.as_str().eq_ignore_ascii_case(name);
+    let taken = || {
+        let mut named = named.iter();
+        named.any(|named| named.as_ref().eq_ignore_ascii_case(name))
+    };
+    !OURS.iter().any(is) && (VITAL.iter().any(is) || !taken())
+}
+
 /// A copy, since taking single headers out would change the order of the others.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<String> = options(headers).collect();
-    let stays = |name: &HeaderName| {
-        !OURS.contains(name) && (VITAL.contains(name) || !named.iter().any(|n| n == name.as_str()))
-    };
     let mut passed = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers.iter().filter(|(name, _)| stays(name)) {
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| passes(name.as_str(), &named))
+    {
         passed.append(name.clone(), value.clone());
     }
     passed

@@ -46,9 +46,9 @@ pub(crate) fn to_origin_form(parts: &mut Parts) {
 }
 
 /// For clients of HTTP/1.0, which need not send it.
-pub(crate) fn add_host(parts: &mut Parts) {
+fn add_host(parts: &mut Parts) {
     if !parts.headers.contains_key(HOST)
-        && let Some(host) = host_of(&parts.uri)
+        && let Some(Ok(host)) = host_of(&parts.uri).map(HeaderValue::try_from)
     {
         parts.headers.insert(HOST, host);
     }
@@ -72,34 +72,28 @@ where
     })
 }
 
-fn host_of(uri: &Uri) -> Option<HeaderValue> {
+/// What `Host` says in a request for it.
+pub(crate) fn host_of(uri: &Uri) -> Option<String> {
     let host = uri.host()?;
-    let host = match uri.port() {
+    Some(match uri.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    };
-    HeaderValue::try_from(host).ok()
+    })
 }
 
-/// Lets a caller of the entry name the server by `Host` alone, as PHP does: whom it was told to use is a proxy anyway. One
-/// that names the entry itself asks a server that is none.
-pub(crate) fn by_host<B>(request: &mut Request<B>) {
-    let uri = request.uri();
+/// What a caller of the entry asks for that names the server by `Host` alone, as PHP does: whom it was told to use is a proxy
+/// anyway. One that names the entry itself asks a server that is none.
+pub(crate) fn by_host(uri: &Uri, host: Option<&[u8]>) -> Option<Uri> {
     if uri.authority().is_some() || !uri.path().starts_with('/') {
-        return;
+        return None;
     }
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
     let host = host.and_then(|host| Authority::try_from(host).ok());
     let host = host.filter(|host| host.port_u16() != Some(ENTRY_PORT) && !host.host().is_empty());
     let mut parts = uri.clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
-    parts.authority = host;
+    parts.authority = Some(host?);
     // What cannot be put together is no request to a proxy.
-    if parts.authority.is_some()
-        && let Ok(absolute) = Uri::from_parts(parts)
-    {
-        *request.uri_mut() = absolute;
-    }
+    Uri::from_parts(parts).ok()
 }
 
 #[cfg(test)]
@@ -120,13 +114,10 @@ mod tests {
             ("/", None, "/"),
             ("*", Some("web"), "*"),
         ] {
-            let mut request = Request::builder().uri(uri);
-            if let Some(host) = host {
-                request = request.header(HOST, host);
-            }
-            let mut request = request.body(()).unwrap();
-            by_host(&mut request);
-            assert_eq!(request.uri().to_string(), becomes, "{uri} {host:?}");
+            let uri: Uri = uri.parse().unwrap();
+            let absolute = by_host(&uri, host.map(str::as_bytes));
+            let asked = absolute.as_ref().unwrap_or(&uri);
+            assert_eq!(asked.to_string(), becomes, "{uri} {host:?}");
         }
     }
 }

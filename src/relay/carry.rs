@@ -32,6 +32,11 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST].into_boxed_slice());
 }
 
+/// Lends it, to whoever keeps nothing in it.
+pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| use_it(scratch))
+}
+
 /// Carries bytes both ways, beginning with those that were read before: `up` from the client, `down` from the target.
 ///
 /// The end of one direction is passed on as a half-close, and the other goes on; the end of the other is left to the
@@ -152,7 +157,7 @@ impl Direction {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        SCRATCH.with_borrow_mut(|scratch| {
+        with_scratch(|scratch| {
             let mut buffer = ReadBuf::new(&mut scratch[..self.reach]);
             ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
             let chunk = buffer.filled();
@@ -206,7 +211,7 @@ impl Direction {
 
 /// Reads once what nobody can be given any more; none at the end.
 fn discard<R: AsyncRead + Unpin>(cx: &mut Context<'_>, from: &mut R) -> Poll<io::Result<usize>> {
-    SCRATCH.with_borrow_mut(|scratch| {
+    with_scratch(|scratch| {
         let mut buffer = ReadBuf::new(&mut scratch[..LEAST]);
         ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))

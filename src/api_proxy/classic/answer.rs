@@ -7,10 +7,10 @@ use bytes::Buf as _;
 use super::body::send;
 use super::{Build, Found};
 use crate::api_proxy::exchange::payload;
-use crate::api_proxy::framing::Framing;
 use crate::api_proxy::head::ResponseHead;
-use crate::api_proxy::inbound::{Broke, Inbound};
 use crate::core::dockerfile::Output;
+use crate::http1::framing::Framing;
+use crate::http1::inbound::{Broke, Inbound};
 
 /// The longest refusal that is read.
 const LONGEST: usize = 1024 * 1024;

@@ -15,10 +15,10 @@ use tokio_util::io::StreamReader;
 use tracing::debug;
 
 use super::Build;
-use crate::api_proxy::framing::Framing;
-use crate::api_proxy::inbound::{Broke, Inbound};
 use crate::core::context::{Context, Match};
 use crate::core::dockerfile::{StageInjection, inject};
+use crate::http1::framing::Framing;
+use crate::http1::inbound::{Broke, Inbound};
 
 /// What is unpacked at a time.
 const UNPACKED: usize = 64 * 1024;

@@ -2,39 +2,36 @@
 //!
 //! What a caller may not reach is refused here, before the interceptor hears of it.
 
-use http_body_util::{Either, Empty};
-use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
-use hyper::http::uri::{PathAndQuery, Scheme};
-use hyper::{Request, Response, Uri, Version};
+use hyper::Method;
+use hyper::header::HeaderValue;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::forward::{broke, to_client};
+use super::exchange::{Then, broke, conclude, head};
+use super::head::{Answer, Request};
 use super::origin::Origin;
-use super::reply::{self, Body, Sent};
-use super::{Conversation, Far, Handover};
+use super::reply;
+use super::{Conversation, Far};
 use crate::core::caller::Caller;
 use crate::core::route::Destination;
 use crate::core::who::who;
 use crate::gateway::dial::Call;
 use crate::gateway::error::{Error, Kind};
-use crate::proxy::headers;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{add_host, repeatable};
 
 /// The interceptor, ready for a request.
 pub(super) struct Onward {
     /// Under which authority it is to be asked.
-    authority: Destination,
-    interceptor: Origin,
+    pub(super) authority: Destination,
+    pub(super) interceptor: Origin,
     /// Whether it has been asked before, and may have given up the connection just now.
-    used: bool,
+    pub(super) used: bool,
 }
 
 impl Conversation {
     /// The way of `call` to the interceptor. Nothing if it goes on without: it is no caller's, there is no interceptor, that
     /// does not answer, or it is not to hear of it.
-    pub(super) async fn onward(&self, call: &Call) -> Result<Option<Onward>, Error> {
+    pub(super) async fn onward(&mut self, call: &Call) -> Result<Option<Onward>, Error> {
         if self.caller.is_none() || self.shared.interceptor(&call.scope).is_none() {
             return Ok(None);
         }
@@ -43,9 +40,8 @@ impl Conversation {
             return Ok(None);
         }
         let authority = self.shared.dialler.hand_on(call).await?;
-        let kept = self.kept().origin.take();
-        if let Some(mut interceptor) = kept
-            && interceptor.intercepts().await
+        if let Some(mut interceptor) = self.kept.take()
+            && interceptor.intercepts()
         {
             return Ok(Some(Onward {
                 authority,
@@ -61,69 +57,69 @@ impl Conversation {
         }))
     }
 
-    async fn reach(&self, call: &Call) -> Result<Option<Origin>, Error> {
+    /// A fresh connection to the interceptor; nothing if it does not answer.
+    pub(super) async fn reach(&self, call: &Call) -> Result<Option<Origin>, Error> {
         let Some(interceptor) = self.shared.interceptor(&call.scope) else {
             return Ok(None);
         };
         match interceptor.reach().await {
-            Some(stream) => Origin::interceptor(stream, call, &self.shared)
-                .await
-                .map(Some),
+            Some(stream) => Origin::interceptor(stream, call, &self.shared).map(Some),
             None => Ok(None),
         }
     }
 
     /// Lets the interceptor make a connection; what it says against it, the caller hears.
     pub(super) async fn connect_onward(
-        &self,
+        &mut self,
         onward: Onward,
         call: &Call,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Refusal> {
+        request: &Request,
+    ) -> Result<Then, Refusal> {
         let failed = |error| reply::failed(&call.destination, &error);
-        let authority = onward.authority.to_string();
-        let mut connect = Request::connect(&authority).header(HOST, &authority);
-        if let Some(introduction) = self.introduction(call) {
-            connect = connect.header(PROXY_AUTHORIZATION, introduction);
-        }
-        let connect = connect.body(Either::Right(Empty::new()));
-        let connect = connect.map_err(|e| failed(Error::new(Kind::Broken, e.to_string())))?;
         // Long enough for it to find out that there is no way.
         let patience = self.shared.deadlines.connect * 2;
-        let asked = timeout(patience, self.ask(onward, call, connect)).await;
+        let asked = timeout(patience, self.ask(onward, call)).await;
         let late = |_| Error::new(Kind::TimedOut, "the interceptor did not answer in time");
-        let (mut response, interceptor) = asked.map_err(late).flatten().map_err(failed)?;
-        if !response.status().is_success() {
-            self.kept().origin = Some(interceptor);
-            return Ok(to_client(response, None));
+        let (answer, mut interceptor) = asked.map_err(late).flatten().map_err(failed)?;
+        if (200..300).contains(&answer.status) {
+            let (end, entry) = interceptor.into_end();
+            return Ok(self.hand_over(request, Far { end, entry }).await);
         }
-        self.kept().handover = Some(Handover {
-            client: hyper::upgrade::on(&mut request),
-            far: Far::Upgrading(hyper::upgrade::on(&mut response)),
-            entry: interceptor.entry,
-        });
-        Ok(Response::new(reply::nothing()))
+        let recipient = self.recipient(request);
+        let from = &mut interceptor.side.inbound;
+        let done = conclude(from, &mut self.client.outbound, answer, recipient).await;
+        if done.persists {
+            self.kept = Some(interceptor);
+        }
+        Ok(done.then)
     }
 
-    /// Sends a request to the interceptor, and waits for the head of its answer for as long as it takes.
-    pub(super) async fn exchange_onward(
-        &self,
-        onward: Onward,
-        call: &Call,
-        request: Request<Incoming>,
-        upgrade: Option<HeaderValue>,
-    ) -> Result<(Response<Incoming>, Origin), Error> {
-        let mut request = to_proxy(request, &onward.authority, call, upgrade)?;
-        if let Some(introduction) = self.introduction(call) {
-            request
-                .headers_mut()
-                .insert(PROXY_AUTHORIZATION, introduction);
+    /// Asks it for a connection; on a fresh one again, if one that was used broke.
+    async fn ask(&self, onward: Onward, call: &Call) -> Result<(Answer, Origin), Error> {
+        let authority = onward.authority.to_string();
+        let introduction = self.introduction(call).map(|value| {
+            let value = value.to_str().unwrap_or_default();
+            format!("Proxy-Authorization: {value}\r\n")
+        });
+        let introduction = introduction.unwrap_or_default();
+        let connect =
+            format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{introduction}\r\n");
+        let mut interceptor = onward.interceptor;
+        self.shared.dialler.view.counts.intercepted.one();
+        interceptor.requested(call, &self.shared);
+        let mut answered = connected(&mut interceptor, &connect).await;
+        if answered.is_err()
+            && onward.used
+            && let Some(fresh) = self.reach(call).await?
+        {
+            interceptor = fresh;
+            answered = connected(&mut interceptor, &connect).await;
         }
-        self.ask(onward, call, request).await
+        Ok((answered?, interceptor))
     }
 
     /// How the interceptor is told who calls, if it is.
-    fn introduction(&self, call: &Call) -> Option<HeaderValue> {
+    pub(super) fn introduction(&self, call: &Call) -> Option<HeaderValue> {
         self.shared.introduction.header(|| {
             let caller = Caller {
                 address: call.client,
@@ -132,57 +128,17 @@ impl Conversation {
             who(&self.shared.dialler.map(), &caller)
         })
     }
-
-    /// On a fresh connection again, if one that was used broke and it does no harm.
-    async fn ask(
-        &self,
-        onward: Onward,
-        call: &Call,
-        request: Request<Sent>,
-    ) -> Result<(Response<Incoming>, Origin), Error> {
-        let mut interceptor = onward.interceptor;
-        self.shared.dialler.view.counts.intercepted.one();
-        interceptor.requested(call, &self.shared);
-        let copy = repeatable(&request);
-        let mut error = match interceptor.send(request).await {
-            Ok(answer) => return Ok((answer, interceptor)),
-            Err(error) => error,
-        };
-        let again = error.take_message().or(copy).filter(|_| onward.used);
-        let fresh = match &again {
-            Some(_) => self.reach(call).await?,
-            None => None,
-        };
-        let (Some(again), Some(mut fresh)) = (again, fresh) else {
-            return Err(broke(error.error()));
-        };
-        match fresh.send(again).await {
-            Ok(answer) => Ok((answer, fresh)),
-            Err(error) => Err(broke(error.error())),
-        }
-    }
 }
 
-/// The request as a proxy gets it: in absolute form, with the `Host` that the client sent.
-fn to_proxy(
-    request: Request<Incoming>,
-    authority: &Destination,
-    call: &Call,
-    upgrade: Option<HeaderValue>,
-) -> Result<Request<Sent>, Error> {
-    let (mut parts, body) = request.into_parts();
-    parts.headers = headers::of_request(&parts.headers, upgrade);
-    add_host(&mut parts);
-    if *authority != call.destination {
-        let path = parts.uri.path_and_query().cloned();
-        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let uri = Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(authority.to_string())
-            .path_and_query(path)
-            .build();
-        parts.uri = uri.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
+/// What it says to a CONNECT.
+async fn connected(interceptor: &mut Origin, connect: &str) -> Result<Answer, Error> {
+    let side = &mut interceptor.side;
+    let sent = side.outbound.write_all(connect.as_bytes()).await;
+    sent.map_err(broke)?;
+    loop {
+        let answer = head(&mut side.inbound, &Method::CONNECT).await?;
+        if !answer.is_provisional() {
+            return Ok(answer);
+        }
     }
-    parts.version = Version::HTTP_11;
-    Ok(Request::from_parts(parts, Either::Left(body)))
 }

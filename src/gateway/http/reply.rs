@@ -1,24 +1,10 @@
 //! Answers that the gateway gives itself.
 
-use bytes::Bytes;
-use http_body_util::{Either, Empty, Full};
 use hyper::StatusCode;
-use hyper::body::Incoming;
 
 use crate::core::route::Destination;
 use crate::gateway::error::Error;
 use crate::proxy::refusal::Refusal;
-
-/// What an answer carries: the origin's own body, or a text of ours.
-pub(super) type Body = Either<Incoming, Full<Bytes>>;
-
-/// What a request carries on to the origin. Nothing only for one that is sent a second time.
-pub(super) type Sent = Either<Incoming, Empty<Bytes>>;
-
-/// No body at all.
-pub(super) fn nothing() -> Body {
-    Either::Right(Full::default())
-}
 
 /// There is no connection to where the client wants to go.
 pub(super) fn failed(destination: &Destination, error: &Error) -> Refusal {
@@ -40,4 +26,14 @@ pub(super) fn not_by_tls(scheme: &str) -> Refusal {
         "A proxy forwards requests for http:// only, and this one is for {scheme}://. Use CONNECT for anything else."
     );
     Refusal::new(StatusCode::NOT_IMPLEMENTED, text)
+}
+
+/// Nobody can tell what the client wants.
+pub(super) fn not_understood(status: StatusCode) -> Refusal {
+    let text = if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        "The request's headers are too long: dockline takes 64 KiB and 128 lines."
+    } else {
+        "This is no request that dockline understands: it is not well-formed HTTP/1."
+    };
+    Refusal::new(status, text)
 }

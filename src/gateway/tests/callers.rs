@@ -83,7 +83,7 @@ async fn what_the_interceptor_says_before_its_answer_is_heard() {
         .await;
     assert_eq!(
         client.hear_head().await,
-        ["HTTP/1.1 103 Early Hints", "link: </a>"]
+        ["HTTP/1.1 103 Early Hints", "Link: </a>"]
     );
     ok(&mut proxy).await;
     assert_eq!(client.hear_response().await, (200, "ok".to_owned()));
@@ -100,7 +100,7 @@ async fn a_connection_is_made_by_the_interceptor() {
     let head = proxy.hear_head().await;
     assert_eq!(
         head,
-        ["CONNECT 10.231.4.2:443 HTTP/1.1", "host: 10.231.4.2:443"]
+        ["CONNECT 10.231.4.2:443 HTTP/1.1", "Host: 10.231.4.2:443"]
     );
     proxy.say("HTTP/1.1 200 Fine\r\n\r\nhello").await;
     assert_eq!(client.hear_response().await.0, 200);

@@ -59,7 +59,7 @@ async fn lets_a_request_end() {
         .say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
         .await;
     let head = client.hear_head().await;
-    assert!(head.contains(&"connection: close".to_owned()), "{head:?}");
+    assert!(head.contains(&"Connection: close".to_owned()), "{head:?}");
     client.hear("ha").await;
     container.say("lf").await;
     client.hear("lf").await;

@@ -2,20 +2,25 @@
 
 use std::io;
 
-use bytes::{Buf, BytesMut};
-use futures_util::FutureExt as _;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf};
+
+use super::Next;
 use super::framing::{Framing, Malformed};
-use super::head::Next;
+use crate::relay::with_scratch;
 
 /// What is read at a time before a side has shown that it sends more, and the most ever.
 const LEAST: usize = 16 * 1024;
 const MOST: usize = 256 * 1024;
 
-/// The reading half of a side.
+/// The reading half of a side. While it waits it holds no memory but for what it has read: bytes come into one piece of memory
+/// that the whole thread shares, and what is passed on at once stays there.
 #[derive(Debug)]
-pub(super) struct Inbound<S> {
+pub(crate) struct Inbound<S> {
     reader: ReadHalf<S>,
     ahead: BytesMut,
     reach: usize,
@@ -23,7 +28,7 @@ pub(super) struct Inbound<S> {
 
 /// Why a body was not passed on to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broke {
+pub(crate) enum Broke {
     #[error("its sender has gone: {0}")]
     From(#[source] io::Error),
     #[error("its receiver takes no more: {0}")]
@@ -33,7 +38,7 @@ pub(super) enum Broke {
 }
 
 impl<S: AsyncRead> Inbound<S> {
-    pub(super) fn new(reader: ReadHalf<S>) -> Self {
+    pub(crate) fn new(reader: ReadHalf<S>) -> Self {
         Self {
             reader,
             ahead: BytesMut::new(),
@@ -41,33 +46,51 @@ impl<S: AsyncRead> Inbound<S> {
         }
     }
 
-    pub(super) fn into_parts(self) -> (ReadHalf<S>, BytesMut) {
-        (self.reader, self.ahead)
+    pub(crate) fn into_parts(self) -> (ReadHalf<S>, Bytes) {
+        // An empty piece of a buffer would keep all of it.
+        let ahead = if self.ahead.is_empty() {
+            Bytes::new()
+        } else {
+            self.ahead.freeze()
+        };
+        (self.reader, ahead)
+    }
+
+    /// Reads once, and hands what came to `take`: nothing is the end.
+    fn poll_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&mut Context<'_>, &mut BytesMut, &[u8]) -> T,
+    ) -> Poll<io::Result<T>> {
+        with_scratch(|scratch| {
+            let mut buffer = ReadBuf::new(&mut scratch[..self.reach]);
+            ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer))?;
+            let read = buffer.filled();
+            if read.len() == self.reach {
+                self.reach = MOST.min(self.reach * 2);
+            }
+            Poll::Ready(Ok(take(cx, &mut self.ahead, read)))
+        })
     }
 
     /// Reads more; zero is the end. Loses nothing when it is dropped while it waits.
     async fn fill(&mut self) -> io::Result<usize> {
-        self.ahead.reserve(self.reach);
-        let before = self.ahead.len();
-        // A buffer may have more room than was asked for; what is read at a time is what was measured to be best.
-        let read = (&mut self.reader)
-            .take(self.reach as u64)
-            .read_buf(&mut self.ahead)
-            .await?;
-        debug_assert_eq!(self.ahead.len(), before + read);
-        if read == self.reach {
-            self.reach = MOST.min(self.reach * 2);
-        }
-        Ok(read)
+        std::future::poll_fn(|cx| {
+            self.poll_read(cx, |_, ahead, read| {
+                ahead.extend_from_slice(read);
+                read.len()
+            })
+        })
+        .await
     }
 
     /// Waits until there is something, and tells whether there is: it may have ended.
-    pub(super) async fn begins(&mut self) -> io::Result<bool> {
+    pub(crate) async fn begins(&mut self) -> io::Result<bool> {
         Ok(!self.ahead.is_empty() || self.fill().await? > 0)
     }
 
     /// The next head, read to its end; nothing if the side ended in good order before it.
-    pub(super) async fn next<H>(
+    pub(crate) async fn next<H>(
         &mut self,
         mut take: impl FnMut(&mut BytesMut) -> Next<H>,
     ) -> io::Result<Option<Next<H>>> {
@@ -86,7 +109,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Passes a body on, to its end. `before`: what goes before it, in one piece with what is here of the body.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         &mut self,
         before: impl Buf,
         to: &mut (impl AsyncWrite + Unpin),
@@ -97,22 +120,49 @@ impl<S: AsyncRead> Inbound<S> {
         to.write_all_buf(&mut pieces).await.map_err(Broke::To)?;
         self.ahead.advance(taken);
         while !body.is_done() {
-            if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
+            let passed = std::future::poll_fn(|cx| self.poll_pass(cx, to, body)).await;
+            let Some(kept) = passed? else {
                 let whole = *body == Framing::UntilEnd;
                 let cut = || Broke::From(io::ErrorKind::UnexpectedEof.into());
                 return whole.then_some(()).ok_or_else(cut);
+            };
+            if kept > 0 {
+                let written = to.write_all(&self.ahead[..kept]).await;
+                written.map_err(Broke::To)?;
+                self.ahead.advance(kept);
+                self.rest();
             }
-            let taken = body.take(&self.ahead, |_| ())?;
-            let written = to.write_all(&self.ahead[..taken]).await;
-            written.map_err(Broke::To)?;
-            self.ahead.advance(taken);
         }
         self.reach = LEAST;
         Ok(())
     }
 
+    /// Reads once and writes at once what the receiver takes. Answers how much of the body it did not, which is kept; nothing at
+    /// the sender's end.
+    fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+        body: &mut Framing,
+    ) -> Poll<Result<Option<usize>, Broke>> {
+        let passed = ready!(self.poll_read(cx, |cx, ahead, read| {
+            if read.is_empty() {
+                return Ok(None);
+            }
+            let taken = body.take(read, |_| ())?;
+            let written = match Pin::new(to).poll_write(cx, &read[..taken]) {
+                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Err(error)) => return Err(Broke::To(error)),
+                Poll::Pending => 0,
+            };
+            ahead.extend_from_slice(&read[written..]);
+            Ok(Some(taken - written))
+        }));
+        Poll::Ready(passed.map_err(Broke::From)?)
+    }
+
     /// What comes next of a body, as it is carried; false at its end.
-    pub(super) async fn piece(
+    pub(crate) async fn piece(
         &mut self,
         body: &mut Framing,
         piece: &mut Vec<u8>,
@@ -131,7 +181,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Reads a body to its end, or until more than `most` bytes of it are here; as it came on the wire.
-    pub(super) async fn collect(
+    pub(crate) async fn collect(
         &mut self,
         body: &mut Framing,
         most: usize,
@@ -153,7 +203,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Whether what comes next is that; nothing of it is taken.
-    pub(super) async fn continues_with(&mut self, beginning: &[u8]) -> io::Result<bool> {
+    pub(crate) async fn continues_with(&mut self, beginning: &[u8]) -> io::Result<bool> {
         while self.ahead.len() < beginning.len() && beginning.starts_with(&self.ahead) {
             if self.fill().await? == 0 {
                 return Ok(false);
@@ -163,7 +213,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Waits for the side's end, and keeps what comes before it, up to a bound: beyond that, its end is not seen.
-    pub(super) async fn ends(&mut self) -> io::Result<()> {
+    pub(crate) async fn ends(&mut self) -> io::Result<()> {
         while self.ahead.len() < MOST {
             if self.fill().await? == 0 {
                 return Ok(());
@@ -173,7 +223,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Reads and forgets, until the side ends.
-    pub(super) async fn drain(&mut self) -> io::Result<()> {
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
         loop {
             self.ahead.clear();
             if self.fill().await? == 0 {
@@ -183,12 +233,12 @@ impl<S: AsyncRead> Inbound<S> {
     }
 
     /// Whether the side is there and has said nothing.
-    pub(super) fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         self.ahead.is_empty() && self.fill().now_or_never().is_none()
     }
 
-    /// Gives memory back while nothing is under way.
-    pub(super) fn rest(&mut self) {
+    /// Gives memory back that is not in use.
+    pub(crate) fn rest(&mut self) {
         self.reach = LEAST;
         if self.ahead.is_empty() {
             self.ahead = BytesMut::new();

@@ -8,7 +8,7 @@ const SIZE_DIGITS: u8 = 16;
 
 /// How the end of a body is told, and how much of it is still to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// So many bytes.
     Length(u64),
     /// Chunks, the last of them empty.
@@ -20,11 +20,11 @@ pub(super) enum Framing {
 /// A byte where none of its kind can stand: from here on, nobody knows where anything ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body's chunks are malformed")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Where in a chunked body one is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(crate) enum Chunks {
     /// In a chunk's size, of which so many digits were seen.
     Size(u64, u8),
     /// After the size, in what extensions may say.
@@ -46,16 +46,16 @@ pub(super) enum Chunks {
 }
 
 impl Framing {
-    pub(super) const EMPTY: Self = Self::Length(0);
-    pub(super) const CHUNKED: Self = Self::Chunked(Chunks::Size(0, 0));
+    pub(crate) const EMPTY: Self = Self::Length(0);
+    pub(crate) const CHUNKED: Self = Self::Chunked(Chunks::Size(0, 0));
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::Done))
     }
 
     /// Takes what belongs to the body from the beginning of `input`: answers how much that is, and hands what it
     /// carries to `payload`.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         input: &[u8],
         mut payload: impl FnMut(&[u8]),
