@@ -54,6 +54,7 @@ async fn talk(stream: TcpStream, peer: SocketAddr, caller: Option<Scope>, shared
         caller,
         shared,
         kept: None,
+        last: None,
         far: None,
     };
     // Boxed, because it takes far more memory than the relay, which may last for days.
@@ -89,6 +90,8 @@ struct Conversation {
     shared: Arc<Shared>,
     /// The connection to where the last request went, if it can be used again.
     kept: Option<Origin>,
+    /// The same, if it cannot: whoever asks where a request went, once it was answered, finds it in the table until the next one.
+    last: Option<Entry>,
     /// What the connection is to become one with.
     far: Option<Far>,
 }
@@ -129,9 +132,8 @@ impl Conversation {
         let begins = async {
             tokio::select! {
                 begun = self.client.inbound.begins() => begun,
-                // One that has ended would only be found out by the next request, and stand in the table until then.
                 () = origin::ended(&mut self.kept) => {
-                    self.kept = None;
+                    self.last = self.kept.take().map(Origin::into_entry);
                     self.client.inbound.begins().await
                 }
             }
@@ -148,6 +150,7 @@ impl Conversation {
     }
 
     async fn answer(&mut self, mut request: Request) -> io::Result<Then> {
+        self.last = None;
         if self.caller.is_some() {
             request.named_by_host();
         }

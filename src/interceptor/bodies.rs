@@ -11,6 +11,7 @@ use http_body_util::{Either, Empty, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::records::{Open, Side};
+use crate::proxy::half_close::Due;
 
 /// What an answer carries: the origin's own body, or a text of ours.
 pub(super) type Body = Either<Tap, Full<Bytes>>;
@@ -23,6 +24,8 @@ pub(super) struct Tap {
     pub(super) body: Incoming,
     pub(super) of: Arc<Open>,
     pub(super) side: Side,
+    /// The answer that it asks for, or is.
+    pub(super) due: Arc<Due>,
 }
 
 impl HttpBody for Tap {
@@ -42,6 +45,10 @@ impl HttpBody for Tap {
             }
             Some(Err(error)) => self.of.broke(self.side, error),
             None => {}
+        }
+        let is_whole = frame.is_none() || self.is_end_stream();
+        if is_whole && matches!(self.side, Side::Request) {
+            self.due.begin();
         }
         Poll::Ready(frame)
     }

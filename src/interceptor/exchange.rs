@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::upgrade::OnUpgrade;
@@ -17,6 +17,7 @@ use super::origin::{Origin, Target};
 use super::records::{Begin, Open, Side};
 use super::tapped::Tapped;
 use super::{Client, refusal};
+use crate::proxy::half_close::{Answers, Due};
 use crate::proxy::headers;
 use crate::proxy::provisional::Interjector;
 use crate::proxy::refusal::Refusal;
@@ -28,6 +29,7 @@ pub(super) struct Conversation {
     pub(super) client: Client,
     /// For what comes before an answer.
     interjector: Interjector,
+    answers: Answers,
     /// To where the last request went. Nobody ever waits for this.
     kept: Mutex<Option<Origin>>,
     /// What everybody is told, if there is no way to where all requests go.
@@ -35,10 +37,11 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(client: Client, interjector: Interjector) -> Self {
+    pub(super) fn new(client: Client, (interjector, answers): (Interjector, Answers)) -> Self {
         Self {
             client,
             interjector,
+            answers,
             kept: Mutex::default(),
             refusal: None,
         }
@@ -47,7 +50,7 @@ impl Conversation {
     /// All of whose requests go to one origin.
     pub(super) fn inside(
         client: Client,
-        interjector: Interjector,
+        (interjector, answers): (Interjector, Answers),
         reached: Result<Origin, Refusal>,
     ) -> Self {
         let (origin, refusal) = match reached {
@@ -57,13 +60,28 @@ impl Conversation {
         Self {
             client,
             interjector,
+            answers,
             kept: Mutex::new(origin),
             refusal,
         }
     }
 
+    /// Expects the answer to a request: as soon as that is there, because its client may have said that it was the last.
+    pub(super) fn expect(&self, request: &Request<Incoming>) -> Arc<Due> {
+        let due = Arc::new(self.answers.expect());
+        if request.body().is_end_stream() {
+            due.begin();
+        }
+        due
+    }
+
     /// Sends a request to `target`, and answers what comes of it.
-    pub(super) async fn pass(&self, target: Target, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn pass(
+        &self,
+        target: Target,
+        request: Request<Incoming>,
+        due: Arc<Due>,
+    ) -> Response<Body> {
         let version = request.version();
         let recorder = &self.client.shared.recorder;
         self.client.shared.counts.intercepted.one();
@@ -78,7 +96,7 @@ impl Conversation {
                 headers: request.headers(),
             }),
         };
-        let exchanged = self.exchange(&target, request, &open).await;
+        let exchanged = self.exchange(&target, request, (&open, &due)).await;
         exchanged.unwrap_or_else(|refusal| {
             open.answered(refusal.status, version, &HeaderMap::new());
             open.passes(Side::Response, refusal.text.as_bytes());
@@ -91,7 +109,7 @@ impl Conversation {
         &self,
         target: &Target,
         mut request: Request<Incoming>,
-        open: &Arc<Open>,
+        (open, due): (&Arc<Open>, &Arc<Due>),
     ) -> Result<Response<Body>, Refusal> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
@@ -101,8 +119,9 @@ impl Conversation {
         // Taken even if there is none: it must not go on to the origin.
         let near = hyper::upgrade::on(&mut request);
         let sent = self.interjector.pass(request, async |request| {
+            let request = outgoing(target, request, upgrade, (open, due));
             // Boxed, so that nobody has room for it twice.
-            Box::pin(self.send(target, outgoing(target, request, upgrade, open))).await
+            Box::pin(self.send(target, request)).await
         });
         let (mut response, origin) = sent.await?;
         let mut switched = None;
@@ -120,7 +139,7 @@ impl Conversation {
             open.switched(protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
             self.relay(near, hyper::upgrade::on(&mut response), Arc::clone(open));
         }
-        Ok(to_client(response, switched, open))
+        Ok(to_client(response, switched, (open, due)))
     }
 
     /// Sends the request and waits for the head of its answer, for as long as it takes. On a fresh connection again, if the
@@ -208,7 +227,7 @@ fn outgoing(
     target: &Target,
     request: Request<Incoming>,
     upgrade: Option<HeaderValue>,
-    open: &Arc<Open>,
+    (open, due): (&Arc<Open>, &Arc<Due>),
 ) -> Request<Sent> {
     let (mut parts, body) = request.into_parts();
     parts.headers = headers::of_request(&parts.headers, upgrade);
@@ -217,16 +236,20 @@ fn outgoing(
     } else {
         to_origin_form(&mut parts);
     }
-    let of = Arc::clone(open);
-    let side = Side::Request;
-    Request::from_parts(parts, Either::Left(Tap { body, of, side }))
+    let tap = Tap {
+        body,
+        of: Arc::clone(open),
+        side: Side::Request,
+        due: Arc::clone(due),
+    };
+    Request::from_parts(parts, Either::Left(tap))
 }
 
 /// The answer as the client gets it; with `switched`, the last one of its connection.
 fn to_client(
     response: Response<Incoming>,
     switched: Option<HeaderValue>,
-    open: &Arc<Open>,
+    (open, due): (&Arc<Open>, &Arc<Due>),
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     parts.headers = headers::of_response(&parts.headers, switched);
@@ -234,7 +257,11 @@ fn to_client(
         // Ours to the client, whatever the origin spoke; hyper lowers it for clients of HTTP/1.0.
         parts.version = Version::HTTP_11;
     }
-    let of = Arc::clone(open);
-    let side = Side::Response;
-    Response::from_parts(parts, Either::Left(Tap { body, of, side }))
+    let tap = Tap {
+        body,
+        of: Arc::clone(open),
+        side: Side::Response,
+        due: Arc::clone(due),
+    };
+    Response::from_parts(parts, Either::Left(tap))
 }

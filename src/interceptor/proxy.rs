@@ -20,22 +20,29 @@ use super::tunnel::Tunnel;
 use super::{Client, DEADLINES, refusal};
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
+use crate::proxy::half_close::{Due, HalfOpen};
 use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{absolute_destination, by_host, connect_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
+    let (stream, answers) = HalfOpen::new(stream);
     let (line, interjector) = Line::new(stream);
-    let conversation = Arc::new(Conversation::new(client.clone(), interjector));
+    let conversation = Arc::new(Conversation::new(client.clone(), (interjector, answers)));
     let service = service_fn(move |request| {
         let conversation = Arc::clone(&conversation);
-        async move { Ok::<_, Infallible>(answer(&conversation, request).await) }
+        let due = conversation.expect(&request);
+        async move { Ok::<_, Infallible>(answer(&conversation, request, due).await) }
     });
     serve_http1(line, service, DEADLINES.idle, &client.shared.stop).await;
 }
 
-async fn answer(conversation: &Conversation, mut request: Request<Incoming>) -> Response<Body> {
+async fn answer(
+    conversation: &Conversation,
+    mut request: Request<Incoming>,
+    due: Arc<Due>,
+) -> Response<Body> {
     if !conversation.client.is_local() {
         let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
         if let Some(absolute) = by_host(request.uri(), host) {
@@ -48,7 +55,7 @@ async fn answer(conversation: &Conversation, mut request: Request<Incoming>) -> 
             connect(&conversation.client, request).await
         }
         Ok(()) => match target(request.uri()) {
-            Some(target) => return conversation.pass(target, request).await,
+            Some(target) => return conversation.pass(target, request, due).await,
             None => Err(refusal::not_a_server()),
         },
     };
@@ -109,13 +116,17 @@ async fn connect(
     let upgrade = hyper::upgrade::on(&mut request);
     client.shared.tasks.spawn(async move {
         let taken = upgrade.await;
-        let taken = taken.map(Upgraded::downcast::<TokioIo<Line<TcpStream>>>);
+        let taken = taken.map(Upgraded::downcast::<TokioIo<Line<HalfOpen<TcpStream>>>>);
         let Ok(Ok(parts)) = taken else {
             debug!("a connection ended before it was handed over");
             return;
         };
         // Boxed, because it takes far more memory than the relay that it may end as.
-        Box::pin(tunnel.run(parts.io.into_inner().into_inner(), parts.read_buf)).await;
+        Box::pin(tunnel.run(
+            parts.io.into_inner().into_inner().into_inner(),
+            parts.read_buf,
+        ))
+        .await;
     });
     Ok(Response::new(Either::Right(Full::default())))
 }

@@ -1,5 +1,6 @@
 //! What comes after CONNECT: TLS is opened, requests in it and without it are seen; all else is passed on as it is.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use crate::core::hand_on::Exception;
 use crate::core::route::{Destination, Host};
 use crate::doorway::Opened;
 use crate::proxy::conversation::{self, serve_http1};
+use crate::proxy::half_close::HalfOpen;
 use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
 use crate::relay::{End, relay};
@@ -205,12 +207,14 @@ async fn converse(
     reached: Result<Origin, Refusal>,
 ) {
     let is_h2 = target.is_h2();
+    let (near, answers) = HalfOpen::new(near);
     let (near, interjector) = Line::new(near);
-    let conversation = Conversation::inside(client.clone(), interjector, reached);
+    let conversation = Conversation::inside(client.clone(), (interjector, answers), reached);
     let conversation = Arc::new(conversation);
     let service = service_fn(move |request| {
         let (conversation, target) = (Arc::clone(&conversation), target.clone());
-        async move { Ok::<_, std::convert::Infallible>(conversation.pass(target, request).await) }
+        let due = conversation.expect(&request);
+        async move { Ok::<_, Infallible>(conversation.pass(target, request, due).await) }
     });
     if !is_h2 {
         return serve_http1(near, service, DEADLINES.idle, &client.shared.stop).await;
@@ -220,7 +224,7 @@ async fn converse(
         .keep_alive_interval(DEADLINES.ping)
         .keep_alive_timeout(DEADLINES.ping)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(near.into_inner()), service);
+        .serve_connection(TokioIo::new(near.into_inner().into_inner()), service);
     let close = http2::Connection::graceful_shutdown;
     conversation::serve(connection, close, &client.shared.stop).await;
 }

@@ -100,12 +100,20 @@ impl Conversation {
     }
 
     /// Keeps what can be used again.
+    pub(super) fn keep(&mut self, done: Done, to: Origin) {
+        if done.persists {
+            self.kept = Some(to);
+        } else {
+            self.last = Some(to.into_entry());
+        }
+    }
+
     fn after(&mut self, done: Done, to: Origin) -> Then {
         if done.then == Then::Stream {
             let (end, entry) = to.into_end();
             self.far = Some(Far { end, entry });
-        } else if done.persists {
-            self.kept = Some(to);
+        } else {
+            self.keep(done, to);
         }
         done.then
     }

@@ -88,9 +88,7 @@ impl Conversation {
         let recipient = self.recipient(request);
         let from = &mut interceptor.side.inbound;
         let done = conclude(from, &mut self.client.outbound, answer, recipient).await;
-        if done.persists {
-            self.kept = Some(interceptor);
-        }
+        self.keep(done, interceptor);
         Ok(done.then)
     }
 

@@ -96,6 +96,11 @@ impl Origin {
             .requested();
     }
 
+    /// What keeps it in the table; it is closed.
+    pub(super) fn into_entry(self) -> Entry {
+        self.entry
+    }
+
     /// The bare connection, with what keeps it in the table.
     pub(super) fn into_end(self) -> (End, Entry) {
         let (stream, early) = self.side.into_parts();

@@ -1,6 +1,6 @@
 //! Where messages end, and what becomes of connections when they do not end as they should.
 
-use super::peer::{Peer, Server, soon};
+use super::peer::{Peer, Server};
 use super::rig::Rig;
 
 const GET: &str = "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n";
@@ -166,18 +166,20 @@ async fn too_many_lines_are_refused() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_ended_is_forgotten_at_once() {
+async fn where_the_last_request_went_is_shown_until_the_next() {
     let (rig, mut client, mut container) = asked(GET).await;
-    container.say(OK).await;
-    client.hear_response().await;
-    assert_eq!(rig.connections.len(), 1);
+    container
+        .say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        .await;
     drop(container);
-    soon("forgotten", async {
-        while !rig.connections.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    client.hear_response().await;
+    let shown = rig.connections.list();
+    assert_eq!(shown[0].1.destination.to_string(), "web:80");
+    client
+        .say("GET http://nobody/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    assert_eq!(client.hear_response().await.0, 502);
+    assert!(rig.connections.is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use super::rig::{Rig, accept_tls, ask_h2, echo, hear, hear_head, say};
@@ -47,6 +48,38 @@ async fn http1_is_seen_inside_tls_and_the_origin_is_verified() {
     assert_eq!(entries.len(), 3);
     assert_eq!(entries[0]["request"]["url"], "https://my_api/x?y");
     assert_eq!(entries[0]["response"]["content"]["text"], "hello");
+}
+
+/// With a word of it, as TLS wants it, and without, as busybox does it.
+#[tokio::test]
+async fn a_client_that_says_no_more_gets_its_answer() {
+    let rig = Rig::new().await;
+    let listener = rig.origin("api:443").await;
+    let tls = rig.tls_server("api", &["http/1.1"]);
+    for in_order in [true, false] {
+        let ask = async {
+            let mut caller = rig.secure("api:443", &[], true).await.unwrap();
+            say(&mut caller, "GET / HTTP/1.1\r\nHost: api\r\n\r\n").await;
+            if in_order {
+                caller.shutdown().await.unwrap();
+            } else {
+                caller.get_mut().0.shutdown().await.unwrap();
+            }
+            caller
+        };
+        let serve = async {
+            let mut origin = accept_tls(&listener, &tls).await;
+            hear_head(&mut origin).await;
+            origin
+        };
+        let (mut caller, mut origin) = tokio::join!(ask, serve);
+        // It has heard of the end by now, or will before it hears the answer.
+        tokio::task::yield_now().await;
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        say(&mut origin, answer).await;
+        assert!(hear_head(&mut caller).await.starts_with("HTTP/1.1 200 OK"));
+        hear(&mut caller, "hello").await;
+    }
 }
 
 #[tokio::test]
