@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::classic::{Build, Heads, Reshape};
 use super::head::ResponseHead;
-use crate::http1::exchange::{Asked, Whole, both, listen};
+use crate::http1::exchange::{Asked, HalfClose, Whole, both, listen};
 use crate::http1::framing::Framing;
 use crate::http1::inbound::{Broke, Inbound};
 use crate::http1::{Next, Side};
@@ -140,7 +140,11 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
         }
     };
     // The engine ends by itself what nobody waits for.
-    listen(passed, client, engine, whole, Duration::MAX).await
+    let half_close = HalfClose {
+        passes: true,
+        patience: Duration::MAX,
+    };
+    listen(passed, client, engine, whole, half_close).await
 }
 
 /// Passes the answer, with all that comes before it (1xx).

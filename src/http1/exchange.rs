@@ -31,15 +31,24 @@ impl Whole {
     }
 }
 
-/// After a request was passed on, or was not: listens whether the client goes away. Ends only if something broke, or `patience`
-/// after the client said that nothing more will come from it: most who do so have gone, which is not to be told from one that still
-/// listens.
+/// How somebody else hears of it that a client has said that nothing more will come from it. Most who do so have gone, which is not
+/// to be told from one that still listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HalfClose {
+    /// Whether whom the request went to is told the same, and may give it up.
+    pub(crate) passes: bool,
+    /// How long an answer is waited for.
+    pub(crate) patience: Duration,
+}
+
+/// After a request was passed on, or was not: listens whether the client goes away. Ends only if something broke, or after the
+/// patience with one that is half closed.
 pub(crate) async fn listen<C: AsyncRead, T: AsyncWrite>(
     passed: Result<(), Broke>,
     client: &mut Inbound<C>,
     to: &mut WriteHalf<T>,
     whole: &Whole,
-    patience: Duration,
+    half_close: HalfClose,
 ) -> Asked {
     match passed {
         Ok(()) => whole.0.store(true, Ordering::Relaxed),
@@ -50,9 +59,8 @@ pub(crate) async fn listen<C: AsyncRead, T: AsyncWrite>(
         }
     }
     match client.ends().await {
-        // Whether it still listens is not known; the other side is told what we were told.
-        Ok(()) if to.shutdown().await.is_ok() => {
-            sleep(patience).await;
+        Ok(()) if !half_close.passes || to.shutdown().await.is_ok() => {
+            sleep(half_close.patience).await;
             Asked::Gone
         }
         Ok(()) => Asked::Stopped,

@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::head::{Answer, Recipient, Request};
 use crate::gateway::error::{Error, Kind};
-use crate::http1::exchange::{Whole, both, finish, listen};
+use crate::http1::exchange::{HalfClose, Whole, both, finish, listen};
 use crate::http1::inbound::{Broke, Inbound};
 use crate::http1::{Next, Side};
 use crate::metered::Metered;
@@ -60,10 +60,15 @@ pub(super) async fn exchange(
 ) -> Result<Done, Failed> {
     let whole = Whole::default();
     let mut rest = request.body.clone();
+    let half_close = HalfClose {
+        // Who leaves TLS to the proxy, busybox that is, ends its side at once; and interceptors take that for its end.
+        passes: !request.leaves_tls(),
+        patience: HALF_CLOSED,
+    };
     let (inbound, outbound) = (&mut client.inbound, &mut to.outbound);
     let mut asking = pin!(async {
         let passed = inbound.pass(begin, outbound, &mut rest).await;
-        listen(passed, inbound, outbound, &whole, HALF_CLOSED).await
+        listen(passed, inbound, outbound, &whole, half_close).await
     });
     let answering = answer(&mut to.inbound, &mut client.outbound, request, stopping);
     let answered = both(asking.as_mut(), answering).await;

@@ -11,7 +11,7 @@ use super::reply;
 use super::{Conversation, Far};
 use crate::core::route::Destination;
 use crate::gateway::dial::Call;
-use crate::gateway::error::Error;
+use crate::gateway::error::{Error, Kind};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::absolute_destination;
 
@@ -31,7 +31,11 @@ impl Conversation {
         hint: Option<String>,
     ) -> Result<Then, Refusal> {
         let destination = destination(&request.uri)?;
-        let call = self.call(hint.as_deref(), destination.clone(), true);
+        let leaves_tls = request.leaves_tls();
+        let call = self.call(hint.as_deref(), destination.clone(), !leaves_tls);
+        if leaves_tls && !self.has_interceptor(&call) {
+            return Err(reply::not_by_tls("https"));
+        }
         let failed = |error| reply::failed(&destination, &error);
         // Boxed, as it is over before the long part begins.
         let mut next = Box::pin(self.next_hop(&call, request))
@@ -79,6 +83,10 @@ impl Conversation {
                 begin,
             });
         }
+        if request.leaves_tls() {
+            let reason = "the interceptor that would speak TLS for you does not answer, or is not to hear of it";
+            return Err(Error::new(Kind::Broken, reason));
+        }
         let mut kept = self.kept.take();
         let used = kept
             .as_mut()
@@ -122,7 +130,7 @@ impl Conversation {
 /// Where a request in absolute form is to go.
 fn destination(uri: &Uri) -> Result<Destination, Refusal> {
     let scheme = uri.scheme_str().ok_or_else(reply::not_a_server)?;
-    if !scheme.eq_ignore_ascii_case("http") {
+    if !["http", "https"].contains(&scheme) {
         return Err(reply::not_by_tls(scheme));
     }
     absolute_destination(uri).ok_or_else(reply::not_a_server)

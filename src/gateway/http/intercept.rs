@@ -32,7 +32,7 @@ impl Conversation {
     /// The way of `call` to the interceptor. Nothing if it goes on without: it is no caller's, there is no interceptor, that
     /// does not answer, or it is not to hear of it.
     pub(super) async fn onward(&mut self, call: &Call) -> Result<Option<Onward>, Error> {
-        if self.caller.is_none() || self.shared.interceptor(&call.scope).is_none() {
+        if !self.has_interceptor(call) {
             return Ok(None);
         }
         let map = self.shared.dialler.map();
@@ -55,6 +55,11 @@ impl Conversation {
             interceptor,
             used: false,
         }))
+    }
+
+    /// Whether there is one for this client.
+    pub(super) fn has_interceptor(&self, call: &Call) -> bool {
+        self.caller.is_some() && self.shared.interceptor(&call.scope).is_some()
     }
 
     /// A fresh connection to the interceptor; nothing if it does not answer.

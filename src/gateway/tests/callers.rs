@@ -71,6 +71,28 @@ async fn a_request_goes_on_in_absolute_form_and_its_connection_is_kept() {
     assert_eq!(rig.connections.list()[0].1.via, "interceptor");
 }
 
+/// As busybox does it: it ends its side at once, too.
+#[tokio::test]
+async fn a_caller_may_leave_tls_to_the_interceptor() {
+    let (rig, interceptor) = rig().await;
+    let mut client = rig.caller(of("web")).await;
+    get(&mut client, "https://example.com/a").await;
+    client.finish().await;
+    let mut proxy = interceptor.accept().await;
+    assert_eq!(
+        proxy.hear_head().await[0],
+        "GET https://example.com/a HTTP/1.1"
+    );
+    assert!(proxy.is_quiet(), "it would take the end for the client's");
+    ok(&mut proxy).await;
+    assert_eq!(client.hear_response().await, (200, "ok".to_owned()));
+
+    let rig = Rig::new().await;
+    let mut client = rig.caller(of("web")).await;
+    get(&mut client, "https://example.com/a").await;
+    assert_eq!(client.hear_response().await.0, 501, "there is none");
+}
+
 #[tokio::test]
 async fn what_the_interceptor_says_before_its_answer_is_heard() {
     let (rig, interceptor) = rig().await;

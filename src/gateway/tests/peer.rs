@@ -119,6 +119,12 @@ impl Peer {
         self.0.shutdown().await.unwrap();
     }
 
+    /// Whether it has said nothing, and not ended either.
+    pub(super) fn is_quiet(&self) -> bool {
+        let read = self.0.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Expects nothing more.
     pub(super) async fn hear_end(&mut self) {
         let mut rest = Vec::new();

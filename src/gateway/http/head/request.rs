@@ -3,6 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use httparse::Status;
 use hyper::header::HeaderValue;
+use hyper::http::uri::Scheme;
 use hyper::{Method, StatusCode, Uri};
 
 use super::{Framed, LINES, LONGEST, Lines, encoded};
@@ -106,6 +107,11 @@ impl Request {
         self.lines.upgrade().filter(|_| !self.is_old)
     }
 
+    /// Whether its client wants the proxy to speak TLS for it.
+    pub(in crate::gateway::http) fn leaves_tls(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTPS)
+    }
+
     /// Whether it may be sent twice (RFC 9110, section 9.2.2).
     pub(in crate::gateway::http) fn is_repeatable(&self) -> bool {
         self.method.is_idempotent() && self.body.is_done()
@@ -129,7 +135,8 @@ impl Request {
         }
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         // As an URI is written, whose usual port is left out.
-        let uri = format!("http://{authority}{path}").parse::<Uri>();
+        let scheme = self.uri.scheme_str().unwrap_or("http");
+        let uri = format!("{scheme}://{authority}{path}").parse::<Uri>();
         let uri = uri.map_err(|error| Error::new(Kind::Broken, error.to_string()))?;
         Ok(self.onward(&uri.to_string(), introduction))
     }
