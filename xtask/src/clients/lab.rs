@@ -92,7 +92,7 @@ impl Lab<'_> {
             .shell
             .output(command.args(run).args(measure), MINUTES_10)?;
         say(format_args!(
-            "\n| program | start to end | without | longer | processor's time, longer |\n|---|---|---|---|---|\n{table}"
+            "\n| program | begins after | without | longer | ends later by | processor's time, longer |\n|---|---|---|---|---|---|\n{table}"
         ));
         Ok(())
     }
