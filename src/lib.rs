@@ -34,6 +34,7 @@
 //! | [`gateway`] | the proxy that interceptors use as their upstream; hands callers on to them | where to ([`core::route`]), and as what ([`core::hand_on`]) |
 //! | [`interceptor`] | the built-in interceptor: takes the callers in the gateway's place, shows and archives what they send | where to: it asks at the gateway's [`doorway`], in the caller's scope |
 //! | [`link`] | dockline's end of the way out of containers: owns the tunnel, takes the callers of its entry | who calls ([`core::caller`]); what is said ([`core::wire`]); the other end is `tunnel-image/` |
+//! | [`fetch`] | what an engine fetches by itself for a build (`ADD https://…`), by way of the interceptor | that it asks here: [`core::llb`] |
 //! | [`api_proxy`] | the engine's API as intercepted clients see it: what they create is intercepted | what is changed ([`core::rewrite`], [`core::inject`]) |
 //! | [`recreate`] | containers made anew: `attach`, `detach`, and what a crash left of them | what becomes of them ([`core::recreate`]) |
 //! | [`trust`] | what containers verify with: out of images, into volumes | what that is ([`core::trust`]) |
@@ -72,6 +73,8 @@ pub mod gateway;
 pub mod link;
 
 pub mod interceptor;
+
+pub mod fetch;
 
 pub mod api_proxy;
 pub mod recreate;

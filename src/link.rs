@@ -53,6 +53,8 @@ pub struct Link {
     pub internal_egress: bool,
     /// To the gateway.
     pub arrivals: mpsc::Sender<Arrival>,
+    /// To whoever serves engines that fetch something for builds: callers that may be one.
+    pub fetching: mpsc::Sender<Arrival>,
 }
 
 /// Why there is no link.

@@ -140,7 +140,8 @@ impl Service {
             talks: gateway.traffic(),
             ..wires.sources(&config, &client, &addresses, &forwarder)
         };
-        let link = wires.link(owner.clone(), config.internal_egress);
+        let own = addresses.own();
+        let (link, fetch) = wires.link(owner.clone(), config.internal_egress, own, &cas);
         let password = config.gateway_password;
         let exceptions = Interception {
             ca: ca_hashes,
@@ -194,6 +195,7 @@ impl Service {
             dns: (dns, dns_view, forwarder),
             gateway: (gateway, view, gateway_config, share.arrivals, share.wishes),
             intercepting,
+            fetch,
             link: (link, wires.link.0),
             control: (control, sources),
             api: (api, api_view, api_config),

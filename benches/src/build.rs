@@ -57,6 +57,7 @@ fn rewriting() -> Result<f64> {
         address: IpAddr::from([172, 17, 0, 2]),
         files: Some(Arc::new(StepFiles::new(&Ca::new("ca".into())))),
         intercept_loopback: false,
+        fetching: None,
     };
     let mut times = Vec::new();
     for _ in 0..RUNS {

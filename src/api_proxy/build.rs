@@ -19,11 +19,12 @@ mod stream;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
+use tracing::debug;
 
 use super::{Shared, entry};
 use crate::core::inject::{Attached, Entry};
-use crate::core::llb::{Malformed, StepFiles, StepInjection};
+use crate::core::llb::{self, Fetching, Malformed, StepFiles, StepInjection};
 use crate::core::trust::Ca;
 
 pub(super) use forward::{PREFACE, carry};
@@ -55,13 +56,41 @@ struct Context {
     engine: h2::client::SendRequest<bytes::Bytes>,
     /// Builds, by name, whose steps the engine itself keeps from all networks.
     apart: Mutex<BTreeSet<String>>,
+    /// Builds, by name, for whose sources somebody has rules.
+    ruled: Mutex<BTreeSet<String>>,
+    /// Whether the engine asks a proxy for what it fetches, once that was asked.
+    goes_by_proxy: OnceCell<bool>,
     /// As long as it is there, callers whom nobody knows are builds.
     building: Mutex<Option<Building>>,
 }
 
 impl Context {
+    /// A graph that is intercepted; nothing if it asks for nothing. `contexts`: sources that stay as they are, if not all
+    /// of them do.
+    async fn edited(
+        &self,
+        graph: &[u8],
+        contexts: Option<BTreeSet<String>>,
+    ) -> Result<Option<Vec<u8>>, Obstacle> {
+        let asking = llb::asking(graph)?;
+        let mut contexts = contexts.filter(|_| asking.sources);
+        if contexts.is_some() && self.engine_goes_by_proxy().await {
+            tracing::warn!(
+                "what a build adds by URL is not intercepted: the engine has a proxy, which it would ask for the tunnel"
+            );
+            contexts = None;
+        }
+        if !asking.steps && contexts.is_none() {
+            return Ok(None);
+        }
+        Ok(llb::rewrite(graph, &self.injection(contexts).await?)?)
+    }
+
     /// What steps get; the tunnel is where they reach it by then.
-    async fn injection(&self) -> Result<StepInjection, Obstacle> {
+    async fn injection(
+        &self,
+        contexts: Option<BTreeSet<String>>,
+    ) -> Result<StepInjection, Obstacle> {
         let shared = &self.shared;
         let Entry::Address(entry) = entry::of(shared, Attached::DefaultBridge).await? else {
             return Err(Obstacle::NoBridge);
@@ -73,7 +102,30 @@ impl Context {
             address: entry.ip(),
             files: shared.step_files.get(),
             intercept_loopback: shared.intercept_loopback,
+            fetching: contexts.map(|except| Fetching { entry, except }),
         })
+    }
+
+    /// If that cannot be found out, it may.
+    async fn engine_goes_by_proxy(&self) -> bool {
+        let ask = async || {
+            let asked = self.shared.client.goes_by_proxy().await;
+            asked.unwrap_or_else(|error| {
+                debug!(%error, "the engine does not say whether it has a proxy");
+                true
+            })
+        };
+        *self.goes_by_proxy.get_or_init(ask).await
+    }
+
+    fn is_ruled(&self, build: &str) -> bool {
+        let ruled = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
+        ruled.contains(build)
+    }
+
+    fn rules(&self, build: &str) {
+        let mut ruled = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
+        ruled.insert(build.to_owned());
     }
 
     fn keeps_apart(&self, build: &str) {

@@ -66,6 +66,11 @@ pub fn is_build(map: &NetworkMap, scope: &Scope) -> bool {
     }
 }
 
+/// Whether that is the address of the tunnel that builds are told.
+pub fn is_for_builds(map: &NetworkMap, local: IpAddr) -> bool {
+    called_on(map, local).is_some_and(|view| view.network().default_bridge)
+}
+
 fn is_machine(view: &NetworkView, address: IpAddr) -> bool {
     let mut subnets = view.network().subnets.iter();
     // Whoever chose a range without a gateway has the first address for one, and the engine does not list it.
@@ -180,6 +185,22 @@ mod tests {
             (Scope::Merged, false),
         ] {
             assert_eq!(is_build(&map, &scope), expected, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn builds_are_told_the_tunnels_address_on_the_default_bridge() {
+        let map = map("
+            net bridge default 172.17.0.0/16
+            net shop 172.20.0.0/24
+            run dockline-tunnel-default tunnel bridge=172.17.0.9 shop=172.20.0.9
+            run onhost watched mode=host");
+        for (local, expected) in [
+            ("172.17.0.9", true),
+            ("172.20.0.9", false),
+            ("172.17.0.8", false),
+        ] {
+            assert_eq!(is_for_builds(&map, local.parse().unwrap()), expected);
         }
     }
 

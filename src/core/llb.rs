@@ -5,6 +5,8 @@
 //! operation (its name, the user's own lines) moves along. Messages are edited as bytes: fields that nobody here has heard
 //! of stay as they came.
 //!
+//! What the engine would fetch itself is fetched by the tunnel's entry, where that is asked for.
+//!
 //! Nothing of it reaches an image: its configuration comes from the frontend, and the files are a read-only mount.
 
 mod control;
@@ -14,6 +16,7 @@ mod exec;
 mod files;
 mod gateway;
 mod grpc;
+mod source;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -22,10 +25,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use control::{ControlSolve, EngineSide};
-pub use definition::{has_steps, rewrite};
+pub use definition::{Asking, asking, rewrite};
 pub use files::{ENABLING, StepFiles};
 pub use gateway::{BridgeSolve, Reference, references, warning, with_ids};
 pub use grpc::{frame, message};
+pub use source::Fetching;
 
 use super::id::Instance;
 
@@ -34,7 +38,7 @@ use super::id::Instance;
 #[error("the build graph is not understood: {0}")]
 pub struct Malformed(&'static str);
 
-/// What each RUN step gets.
+/// What each RUN step gets, and what becomes of the rest of a graph.
 #[derive(Clone, Debug)]
 pub struct StepInjection {
     /// Whose tunnel it is.
@@ -45,4 +49,6 @@ pub struct StepInjection {
     pub files: Option<Arc<StepFiles>>,
     /// Whether requests of a step to itself are intercepted as well.
     pub intercept_loopback: bool,
+    /// What of its sources is fetched by the entry, if any is.
+    pub fetching: Option<Fetching>,
 }

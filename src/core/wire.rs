@@ -13,6 +13,7 @@
 //! From then on there are messages, each with kind and length before it and made of fields with tag and length: kinds and
 //! tags that are not known are skipped, so that either side may learn new ones first.
 
+pub mod fetched;
 pub mod hello;
 pub mod message;
 

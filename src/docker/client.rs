@@ -116,6 +116,12 @@ impl Client {
         })
     }
 
+    /// Whether the engine asks a proxy for what it fetches over HTTP.
+    pub async fn goes_by_proxy(&self) -> Result<bool, Error> {
+        let info = self.within(QUICK, self.docker()?.info()).await?;
+        Ok(info.http_proxy.is_some_and(|proxy| !proxy.is_empty()))
+    }
+
     /// Where the engine is.
     pub fn endpoint(&self) -> &str {
         &self.shown

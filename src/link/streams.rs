@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Link, hello};
-use crate::core::caller::{Caller, is_build, is_known, scope_of};
+use crate::core::caller::{Caller, is_build, is_for_builds, is_known, scope_of};
 use crate::core::resolve::Scope;
 use crate::core::tunnel_state::SocksAccess;
 use crate::core::wire::{Message, Session};
@@ -132,7 +132,15 @@ impl Idle {
         timeout(TAKING, stream.write_all(&Message::Taken.encode())).await??;
         if let Some(scope) = way.settle(caller, local).await {
             let address = caller;
-            place.send((stream, Caller { address, scope }));
+            let arrival = (stream, Caller { address, scope });
+            if way.may_be_engine(local) {
+                // Whoever finds no room there is asked for by nobody: most are steps, which go on from there to the gateway.
+                if let Err(full) = way.link.fetching.try_send(arrival) {
+                    place.send(full.into_inner());
+                }
+            } else {
+                place.send(arrival);
+            }
         } else {
             // Nothing can be said of what that caller may reach. A reset tells it from an answer.
             debug!(%caller, %local, "a caller is on no network on which it can have called");
@@ -143,6 +151,11 @@ impl Idle {
 }
 
 impl Way {
+    /// Whether a caller there may be the engine, which is told that address alone.
+    fn may_be_engine(&self, local: SocketAddr) -> bool {
+        *self.link.builds.borrow() > 0 && is_for_builds(&self.link.map.borrow(), local.ip())
+    }
+
     /// Who calls. The map is waited for if it does not show that yet.
     async fn settle(&self, caller: SocketAddr, local: SocketAddr) -> Option<Scope> {
         let mut map = self.link.map.clone();

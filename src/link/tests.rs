@@ -67,6 +67,7 @@ impl Rig {
             intercepting: intercepting_rx,
             internal_egress: false,
             arrivals: arrivals_tx,
+            fetching: mpsc::channel(1).0,
         };
         link.spawn(this.run(state_tx, stop.clone()));
         Self {

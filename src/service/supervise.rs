@@ -11,6 +11,7 @@ pub(super) enum Part {
     Dns,
     Gateway,
     Interceptor,
+    Fetch,
     Link,
     Control,
     ApiProxy,
@@ -20,10 +21,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Dns,
         Self::Gateway,
         Self::Interceptor,
+        Self::Fetch,
         Self::Link,
         Self::Control,
         Self::ApiProxy,
@@ -39,6 +41,7 @@ impl Part {
             Self::Dns
                 | Self::Gateway
                 | Self::Interceptor
+                | Self::Fetch
                 | Self::Link
                 | Self::Control
                 | Self::ApiProxy

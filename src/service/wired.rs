@@ -13,6 +13,7 @@ use crate::core::tunnel_state::TunnelState;
 use crate::dns::{self, Dns, Forwarder};
 use crate::docker::watcher::Watcher;
 use crate::doorway::Wish;
+use crate::fetch::Fetch;
 use crate::gateway::{self, Gateway};
 use crate::link::{Arrival, Link};
 use crate::runtime_dir::Lock;
@@ -29,6 +30,7 @@ pub(super) struct Wired {
         mpsc::Receiver<Wish>,
     ),
     pub(super) intercepting: Option<Running>,
+    pub(super) fetch: Fetch,
     pub(super) link: (Link, watch::Sender<LinkState>),
     pub(super) control: (Control, Sources),
     pub(super) api: (ApiProxy, api_proxy::View, api_proxy::Config),
@@ -46,6 +48,7 @@ impl Wired {
             dns: (dns, names, forwarder),
             gateway: (gateway, view, config, arrivals, wishes),
             intercepting,
+            fetch,
             link: (link, link_tx),
             control: (control, sources),
             api: (api, api_view, api_config),
@@ -64,6 +67,10 @@ impl Wired {
         });
         parts.add(Part::Interceptor, |token| async move {
             interception::run(intercepting, token).await?;
+            Ok(None)
+        });
+        parts.add(Part::Fetch, |token| async move {
+            fetch.run(token).await;
             Ok(None)
         });
         parts.add(Part::Link, |token| async move {

@@ -23,6 +23,7 @@ use crate::core::tunnel_state::TunnelState;
 use crate::counts::Counts;
 use crate::dns::{self, Forwarder};
 use crate::docker::Client;
+use crate::fetch::Fetch;
 use crate::gateway;
 use crate::interceptor::AskRoots;
 use crate::link::{Arrival, Link};
@@ -87,8 +88,26 @@ impl Wires {
         }
     }
 
-    pub(super) fn link(&self, owner: String, internal_egress: bool) -> Link {
-        Link {
+    /// The link, with whoever serves the engines among its callers, who trusts all of `cas`.
+    pub(super) fn link(
+        &self,
+        owner: String,
+        internal_egress: bool,
+        own: OwnAddresses,
+        cas: &Shares<Option<Ca>>,
+    ) -> (Link, Fetch) {
+        // From the link to it: callers that may be an engine.
+        let (fetching_tx, fetching_rx) = mpsc::channel(ARRIVALS);
+        let fetch = Fetch {
+            arrivals: fetching_rx,
+            onward: self.arrivals.0.clone(),
+            map: self.map.1.clone(),
+            tunnel: self.tunnel.1.clone(),
+            own,
+            internal_egress,
+            cas: cas.iter().flatten().cloned().collect(),
+        };
+        let link = Link {
             owner,
             tunnel: self.tunnel.1.clone(),
             map: self.map.1.clone(),
@@ -96,7 +115,9 @@ impl Wires {
             builds: self.builds.1.clone(),
             internal_egress,
             arrivals: self.arrivals.0.clone(),
-        }
+            fetching: fetching_tx,
+        };
+        (link, fetch)
     }
 
     /// Without an interceptor and what belongs to it, and without what the gateway knows.

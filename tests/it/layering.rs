@@ -119,7 +119,7 @@ fn each_library_has_its_room() {
     check(&["hyper", "hyper_util"], |s| {
         matches!(
             s.room(),
-            "gateway" | "interceptor" | "proxy" | "control" | "check"
+            "gateway" | "interceptor" | "proxy" | "control" | "check" | "fetch"
         )
             // bollard sends and takes what it has models for.
             || s.path == "docker/raw.rs"
@@ -143,6 +143,7 @@ fn shells_do_not_know_one_another() {
         "api_proxy",
         "control",
         "check",
+        "fetch",
         "trust",
         "recreate",
     ];

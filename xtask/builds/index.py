@@ -49,7 +49,7 @@ GO = zipped({
 
 
 def answer(path, base):
-    if path == "/simple/little/":
+    if path in ("/simple/little/", "/simple/classic/little/"):
         return b'<a href="/files/little-1.0-py3-none-any.whl">little-1.0-py3-none-any.whl</a>'
     if path.endswith(".whl"):
         return WHEEL

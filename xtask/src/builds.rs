@@ -54,6 +54,28 @@ const STEPS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// What the engine fetches by itself. It does not trust the index.
+const ADDED: &str = "/page/added";
+
+/// The same for the classic builder.
+const CLASSIC_STEPS: [(&str, &str, &str); 3] = [
+    (
+        "curl",
+        "curl -sSf @@/page/classic-curl",
+        "/page/classic-curl",
+    ),
+    (
+        "pip",
+        "pip3 install --no-deps --break-system-packages --index-url @@/simple/classic little",
+        "/simple/classic/little/",
+    ),
+    (
+        "Python requests, non-root",
+        "su nobody -s /bin/sh -c \"python3 -c 'import requests; print(requests.get(\\\"@@/page/classic-requests\\\").text)'\"",
+        "/page/classic-requests",
+    ),
+];
+
 /// Builds an image of all of them.
 pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> Result<()> {
     Dockline::build(shell, workspace, Profile::Debug)?;
@@ -163,7 +185,10 @@ impl Lab<'_> {
     fn build(&self, context: &Path) -> Result<()> {
         let address = self.serve_index()?;
         let index = format!("https://{address}");
-        let mut dockerfile = format!("FROM {}\nADD npm.tgz /opt/\n", image::DEBIAN);
+        let mut dockerfile = format!(
+            "FROM {}\nADD npm.tgz /opt/\nADD {index}{ADDED} /opt/\n",
+            image::DEBIAN
+        );
         for (_, script, _) in STEPS {
             dockerfile.extend(["RUN ", &script.replace("@@", &index), "\n"]);
         }
@@ -176,8 +201,8 @@ impl Lab<'_> {
             "--label",
             LABEL,
         ];
-        let context = context.display().to_string();
-        self.docker(&self.api, &[&fixed[..], &["-t", NAME, &context]].concat())?;
+        let path = context.display().to_string();
+        self.docker(&self.api, &[&fixed[..], &["-t", NAME, &path]].concat())?;
         let remote = format!("http://{address}/context.tar");
         self.docker(&self.api, &[&fixed[..], &[&remote]].concat())?;
         let asked = STEPS
@@ -187,13 +212,43 @@ impl Lab<'_> {
             "a context fetched by the engine",
             format!("http://{address}/page/tar"),
         );
-        for (name, url) in asked.chain([remote]) {
-            let seen = || Ok(fs::read_to_string(&self.seen)?.contains(&url).then_some(()));
-            self.shell
-                .wait_until(&format!("mitmproxy's word of {name}"), WRITTEN, seen)?;
-            say(format_args!("{name}: intercepted"));
+        let added = ("ADD of a URL", format!("{index}{ADDED}"));
+        for (name, url) in asked.chain([remote, added]) {
+            self.is_seen(name, &url)?;
         }
-        self.check_image()
+        self.check_image()?;
+        self.build_classic(&index, &context.with_file_name("classic"))
+    }
+
+    /// The same by the classic builder, which takes a context alone.
+    fn build_classic(&self, index: &str, context: &Path) -> Result<()> {
+        fs::create_dir_all(context).context("make the classic build's context")?;
+        let mut dockerfile = format!("FROM {}\n", image::DEBIAN);
+        for (name, script, _) in CLASSIC_STEPS {
+            let script = script.replace("@@", index);
+            dockerfile.extend(["RUN ", &script, " # ", name, "\n"]);
+        }
+        let path = context.display().to_string();
+        fs::write(context.join("Dockerfile"), dockerfile).context("write it")?;
+        let mut command = self.tools.docker(&self.api);
+        command.env("DOCKER_BUILDKIT", "0");
+        command.args(["build", "--no-cache", "--label", LABEL, &path]);
+        self.shell.output(&mut command, MINUTES_10)?;
+        for (name, _, path) in CLASSIC_STEPS {
+            self.is_seen(
+                &format!("classic builder: {name}"),
+                &format!("{index}{path}"),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn is_seen(&self, name: &str, url: &str) -> Result<()> {
+        let seen = || Ok(fs::read_to_string(&self.seen)?.contains(url).then_some(()));
+        self.shell
+            .wait_until(&format!("mitmproxy's word of {name}"), WRITTEN, seen)?;
+        say(format_args!("{name}: intercepted"));
+        Ok(())
     }
 
     /// The image knows nothing of it.

@@ -1,5 +1,7 @@
 //! `Control/Solve`: the whole of a build, as long as it takes.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
@@ -77,16 +79,17 @@ async fn start(context: &Context, message: &[u8]) -> Result<Start, Obstacle> {
             "the engine keeps its steps in a network of its own",
         ));
     }
+    if request.has_policies() {
+        context.rules(request.build()?);
+    }
     if let Some(build) = request.engine_side()? {
         return Ok(Start::Between(build));
     }
     let Some(definition) = request.definition() else {
         return Ok(Start::AsItCame);
     };
-    if !llb::has_steps(definition)? {
-        return Ok(Start::AsItCame);
-    }
-    let edited = llb::rewrite(definition, &context.injection().await?)?;
+    let sources = (!request.has_policies()).then(BTreeSet::new);
+    let edited = context.edited(definition, sources).await?;
     Ok(edited.map_or(Start::AsItCame, |edited| {
         Start::Graph(request.with_definition(&edited))
     }))

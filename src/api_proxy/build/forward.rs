@@ -1,6 +1,5 @@
 //! A client's HTTP/2 connection, and the one to the engine that belongs to it.
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use h2::server::SendResponse;
 use h2::{RecvStream, client, server};
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, trace};
@@ -64,7 +64,9 @@ where
     let context = Context {
         shared,
         engine: requests,
-        apart: Mutex::new(BTreeSet::new()),
+        apart: Mutex::default(),
+        ruled: Mutex::default(),
+        goes_by_proxy: OnceCell::new(),
         building: Mutex::new(None),
     };
     serve(client, engine, Arc::new(context)).await;

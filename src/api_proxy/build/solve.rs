@@ -1,6 +1,7 @@
 //! `LLBBridge/Solve`: the frontend, which reads the Dockerfile, answers with a graph of which nothing is built yet. The
 //! client gets another graph's id instead.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http::request::Parts;
 use super::calls::{Answer, BUILD, call, warn};
 use super::stream::{collect, pass, refuse};
 use super::{Context, LARGEST, Obstacle};
-use crate::core::llb::{self, BridgeSolve, Reference};
+use crate::core::llb::{self, BridgeSolve, Malformed, Reference};
 
 pub(super) async fn answer(
     request: Request<RecvStream>,
@@ -20,11 +21,7 @@ pub(super) async fn answer(
     context: &Context,
 ) {
     let (head, mut body) = request.into_parts();
-    let build = head
-        .headers
-        .get(BUILD)
-        .and_then(|build| build.to_str().ok());
-    if build.is_some_and(|build| context.is_apart(build)) {
+    if build(&head).is_some_and(|build| context.is_apart(build)) {
         let request = Request::from_parts(head, body);
         return pass(request, Bytes::new(), respond, &context.engine).await;
     }
@@ -95,6 +92,24 @@ pub(super) async fn solve(
     Ok(first.with_message(&edited))
 }
 
+/// Which sources stay as they are; nothing if all of them do.
+fn sources(
+    context: &Context,
+    head: &Parts,
+    request: &BridgeSolve<'_>,
+) -> Result<Option<BTreeSet<String>>, Malformed> {
+    let is_ruled = request.has_policies() || build(head).is_some_and(|b| context.is_ruled(b));
+    if is_ruled {
+        return Ok(None);
+    }
+    request.contexts().map(Some)
+}
+
+/// Which build a call is part of.
+fn build(head: &Parts) -> Option<&str> {
+    head.headers.get(BUILD)?.to_str().ok()
+}
+
 /// A graph that the client made itself, or that it got from an earlier call.
 async fn own_graph(
     context: &Context,
@@ -103,11 +118,8 @@ async fn own_graph(
     request: &BridgeSolve<'_>,
     definition: &[u8],
 ) -> Result<Answer, Obstacle> {
-    let mut edited = None;
-    if llb::has_steps(definition)? {
-        edited = llb::rewrite(definition, &context.injection().await?)?;
-    }
-    let Some(edited) = edited else {
+    let sources = sources(context, head, request)?;
+    let Some(edited) = context.edited(definition, sources).await? else {
         return Ok(call(&context.engine, head, None, message).await?);
     };
     // What the engine does not take is not to be told from a step that fails, unless nothing is built yet.
@@ -158,11 +170,8 @@ async fn intercepted(
             "the engine does not tell the build graph",
         ));
     }
-    if !llb::has_steps(&reference.definition)? {
-        return Ok(Id::Same);
-    }
-    let injection = context.injection().await?;
-    let Some(edited) = llb::rewrite(&reference.definition, &injection)? else {
+    let sources = sources(context, head, request)?;
+    let Some(edited) = context.edited(&reference.definition, sources).await? else {
         return Ok(Id::Same);
     };
     let message = request.for_graph(&edited, false)?;

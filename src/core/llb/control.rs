@@ -41,6 +41,12 @@ impl<'a> ControlSolve<'a> {
         last_number(&self.0, 17) != 0
     }
 
+    /// Whether somebody rules by their URLs what sources may be.
+    pub fn has_policies(&self) -> bool {
+        let policies = |field: &Field<'_>| matches!(field.number, 12 | 15);
+        self.0.iter().any(policies)
+    }
+
     /// The same with another graph.
     pub fn with_definition(&self, definition: &[u8]) -> Vec<u8> {
         let mut edited = Message::new();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::wire::{Field, Message, all_bytes, fields, last_bytes, text};
-use super::{Malformed, StepInjection, digest, exec};
+use super::{Malformed, StepInjection, digest, exec, source};
 
-/// A graph whose RUN steps are injected; nothing if there is none to inject.
+/// A graph whose RUN steps are injected and whose sources are fetched by the entry; nothing if there is none of either.
 pub fn rewrite(definition: &[u8], injection: &StepInjection) -> Result<Option<Vec<u8>>, Malformed> {
     let definition = fields(definition)?;
     let graph = Graph::read(&definition)?;
@@ -16,17 +16,27 @@ pub fn rewrite(definition: &[u8], injection: &StepInjection) -> Result<Option<Ve
     put_together(&definition, &edits, injection).map(Some)
 }
 
-/// Whether a graph has RUN steps.
-pub fn has_steps(definition: &[u8]) -> Result<bool, Malformed> {
+/// What in a graph may ask somebody for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// It has RUN steps.
+    pub steps: bool,
+    /// It has sources of HTTP.
+    pub sources: bool,
+}
+
+/// Looks for it.
+pub fn asking(definition: &[u8]) -> Result<Asking, Malformed> {
+    let mut asking = Asking::default();
     for operation in all_bytes(&fields(definition)?, 1) {
-        if fields(operation)?
-            .iter()
-            .any(|field| field.bytes(2).is_some())
-        {
-            return Ok(true);
+        for field in fields(operation)? {
+            asking.steps |= field.bytes(2).is_some();
+            if let Some(source) = field.bytes(3) {
+                asking.sources |= source::is_fetched(source)?;
+            }
         }
     }
-    Ok(false)
+    Ok(asking)
 }
 
 /// The operations of a graph, in its own order.
@@ -40,12 +50,24 @@ struct Operation<'a> {
     inputs: Vec<&'a str>,
 }
 
+/// What is done with an operation of a kind that is.
+enum Own {
+    Nothing,
+    Step(Message),
+    /// With its URL.
+    Source(Message, String),
+}
+
 /// What becomes of each operation.
 struct Edits {
     /// By its place in the graph; nothing for those that stay.
     operations: Vec<Option<Vec<u8>>>,
     /// Digests of before, with those of now.
     digests: BTreeMap<String, String>,
+    /// Digests of before of sources that are fetched elsewhere, with where they were to be.
+    urls: BTreeMap<String, String>,
+    /// Whether a step needs the files.
+    has_steps: bool,
 }
 
 impl<'a> Graph<'a> {
@@ -71,17 +93,24 @@ impl<'a> Graph<'a> {
         let mut edits = Edits {
             operations: vec![None; self.operations.len()],
             digests: BTreeMap::new(),
+            urls: BTreeMap::new(),
+            has_steps: false,
         };
         let names: BTreeMap<usize, &String> =
             self.by_digest.iter().map(|(d, at)| (*at, d)).collect();
         let mut injected = exec::Injected::new();
         for at in self.inputs_first()? {
             let operation = &self.operations[at];
-            let Some(edited) = operation.edited(&edits.digests, injection, &mut injected)? else {
+            let own = operation.own_edit(injection, &mut injected)?;
+            edits.has_steps |= matches!(own, Own::Step(_));
+            let Some(edited) = operation.edited(&edits.digests, injection, &own)? else {
                 continue;
             };
             if let Some(before) = names.get(&at) {
                 let before = (*before).clone();
+                if let Own::Source(_, url) = own {
+                    edits.urls.insert(before.clone(), url);
+                }
                 edits.digests.insert(before, digest::of(&edited));
             }
             edits.operations[at] = Some(edited);
@@ -127,20 +156,40 @@ impl<'a> Graph<'a> {
 }
 
 impl Operation<'_> {
-    /// With its inputs' new digests, and injected if it is a RUN step; nothing if it stays.
+    /// What is to be done with it, whatever its inputs are.
+    fn own_edit(
+        &self,
+        injection: &StepInjection,
+        injected: &mut exec::Injected,
+    ) -> Result<Own, Malformed> {
+        let kind = |number| {
+            self.fields
+                .iter()
+                .rev()
+                .find_map(|field| field.bytes(number))
+        };
+        let edited = match (kind(2), kind(3), &injection.fetching) {
+            (Some(exec), _, _) if !self.is_for_windows()? => {
+                exec::inject(exec, self.inputs.len(), injection, injected)?.map(Own::Step)
+            }
+            (None, Some(source), Some(fetching)) => {
+                let fetched = source::by_entry(source, fetching)?;
+                fetched.map(|(edited, url)| Own::Source(edited, url))
+            }
+            _ => None,
+        };
+        Ok(edited.unwrap_or(Own::Nothing))
+    }
+
+    /// With its inputs' new digests, and what is to be done with it; nothing if it stays.
     fn edited(
         &self,
         digests: &BTreeMap<String, String>,
         injection: &StepInjection,
-        injected: &mut exec::Injected,
+        own: &Own,
     ) -> Result<Option<Vec<u8>>, Malformed> {
-        let step = match self.fields.iter().rev().find_map(|field| field.bytes(2)) {
-            Some(exec) if !self.is_for_windows()? => {
-                exec::inject(exec, self.inputs.len(), injection, injected)?
-            }
-            Some(_) | None => None,
-        };
-        if step.is_none() && !self.inputs.iter().any(|input| digests.contains_key(*input)) {
+        let stays = matches!(own, Own::Nothing);
+        if stays && !self.inputs.iter().any(|input| digests.contains_key(*input)) {
             return Ok(None);
         }
         let mut edited = Message::new();
@@ -148,15 +197,16 @@ impl Operation<'_> {
             edited.bytes(1, renamed(field.bytes(1).unwrap_or_default(), digests)?);
         }
         // Mounts name inputs by their place: what is added comes last.
-        if let (Some(files), Some(_)) = (&injection.files, &step) {
+        if let (Some(files), Own::Step(_)) = (&injection.files, own) {
             let mut input = Message::new();
             input.bytes(1, &files.digest);
             edited.bytes(1, input);
         }
         for field in self.fields.iter().filter(|field| field.number != 1) {
-            match &step {
-                Some(step) if field.number == 2 => edited.bytes(2, step),
-                Some(_) | None => edited.copy(field),
+            match (own, field.number) {
+                (Own::Step(step), 2) => edited.bytes(2, step),
+                (Own::Source(source, _), 3) => edited.bytes(3, source),
+                _ => edited.copy(field),
             }
         }
         Ok(Some(edited.into_bytes()))
@@ -186,7 +236,7 @@ fn put_together(
     edits: &Edits,
     injection: &StepInjection,
 ) -> Result<Vec<u8>, Malformed> {
-    let files = injection.files.as_deref();
+    let files = injection.files.as_deref().filter(|_| edits.has_steps);
     let mut edited = Message::new();
     // Anywhere but last: the last operation is what the graph is for.
     if let Some(files) = files {
@@ -199,7 +249,10 @@ fn put_together(
                 Some(operation) => edited.bytes(1, operation),
                 None => edited.copy(field),
             },
-            (2, Some(entry)) => edited.bytes(2, renamed(entry, &edits.digests)?),
+            (2, Some(entry)) => {
+                let now = renamed(entry, &edits.digests)?;
+                edited.bytes(2, source::with_name(entry, now, &edits.urls)?);
+            }
             (3, Some(source)) => edited.bytes(3, with_locations(source, &edits.digests)?),
             _ => edited.copy(field),
         }

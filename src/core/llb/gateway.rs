@@ -1,6 +1,8 @@
 //! Calls of `LLBBridge`, by which clients have their graphs solved: <https://github.com/moby/buildkit>,
 //! `frontend/gateway/pb/gateway.proto`.
 
+use std::collections::BTreeSet;
+
 use super::Malformed;
 use super::wire::{Field, Message, all_bytes, fields, in_map, last_bytes, last_number, text};
 
@@ -18,6 +20,24 @@ impl<'a> BridgeSolve<'a> {
     pub fn definition(&self) -> Option<&'a [u8]> {
         let definition = last_bytes(&self.0, 1);
         (!definition.is_empty()).then_some(definition)
+    }
+
+    /// Whether somebody rules by their URLs what sources may be.
+    pub fn has_policies(&self) -> bool {
+        self.0.iter().any(|field| field.number == 15)
+    }
+
+    /// What the frontend is told to take for contexts: it fetches them itself, before anybody sees a graph.
+    pub fn contexts(&self) -> Result<BTreeSet<String>, Malformed> {
+        let mut contexts = BTreeSet::new();
+        for option in all_bytes(&self.0, 3) {
+            let option = fields(option)?;
+            let name = text(last_bytes(&option, 1))?;
+            if name == "context" || name.starts_with("context:") {
+                contexts.insert(text(last_bytes(&option, 2))?.to_owned());
+            }
+        }
+        Ok(contexts)
     }
 
     /// Whether its result is to be built before the answer.

@@ -2,13 +2,14 @@
 
 mod calls;
 mod graph;
+mod sources;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Malformed, StepFiles, StepInjection, digest, has_steps, rewrite};
+use super::{Malformed, StepFiles, StepInjection, asking, digest, rewrite};
 use graph::{Graph, Step, shown};
 
 fn injection(files: bool) -> StepInjection {
@@ -18,6 +19,7 @@ fn injection(files: bool) -> StepInjection {
         address: IpAddr::from([172, 17, 0, 9]),
         files: files.then(|| Arc::new(StepFiles::of(&content))),
         intercept_loopback: false,
+        fetching: None,
     }
 }
 
@@ -99,13 +101,13 @@ fn what_has_no_way_to_the_tunnel_or_is_no_step_stays() {
     );
     graph.end(&windows);
     let bytes = graph.into_bytes();
-    assert!(has_steps(&bytes).unwrap());
+    assert!(asking(&bytes).unwrap().steps);
     assert_eq!(rewrite(&bytes, &injection(true)), Ok(None));
     let mut graph = Graph::default();
     let base = graph.source("docker-image://base");
     graph.end(&base);
     let bytes = graph.into_bytes();
-    assert!(!has_steps(&bytes).unwrap());
+    assert!(!asking(&bytes).unwrap().steps);
     assert_eq!(rewrite(&bytes, &injection(true)), Ok(None));
     assert_eq!(rewrite(&[], &injection(true)), Ok(None));
     // One with the machine's own network has a way.
@@ -161,7 +163,7 @@ fn a_graph_may_be_deep() {
 /// A graph of operations by chance: each with inputs among those before it.
 fn any_graph() -> impl Strategy<Value = Vec<u8>> {
     let operation = (
-        any::<bool>(),
+        0..3_u8,
         0..3_u64,
         prop::collection::vec(any::<prop::sample::Index>(), 0..3),
         "[A-Z_]{1,8}=[ -~]{0,8}",
@@ -169,10 +171,13 @@ fn any_graph() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(operation, 1..12).prop_map(|operations| {
         let mut graph = Graph::default();
         let mut made = vec![graph.source("docker-image://base")];
-        for (is_step, network, inputs, variable) in operations {
+        for (kind, network, inputs, variable) in operations {
             let inputs: Vec<_> = inputs.iter().map(|at| at.get(&made).clone()).collect();
             let first = inputs.first().cloned().unwrap_or_else(|| made[0].clone());
-            made.push(if is_step {
+            made.push(if kind == 0 {
+                let path = variable.replace([' ', '#'], "");
+                graph.source(&format!("https://a.test/{path}"))
+            } else if kind == 1 {
                 let env = [variable.as_str()];
                 graph.step_upon(
                     &inputs,
@@ -194,8 +199,9 @@ fn any_graph() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_is_rewritten_is_whole_and_stays_as_it_is(graph in any_graph(), files: bool) {
-        let injection = injection(files);
+    fn what_is_rewritten_is_whole_and_stays_as_it_is(graph in any_graph(), files: bool, fetching: bool) {
+        let mut injection = injection(files);
+        injection.fetching = fetching.then(sources::fetching);
         let Some(once) = rewrite(&graph, &injection).unwrap() else {
             return Ok(());
         };
@@ -222,13 +228,14 @@ proptest! {
     fn what_is_cut_off_or_garbled_is_refused_and_no_more(
         graph in any_graph(), at: prop::sample::Index, garble: u8,
     ) {
-        let injection = injection(true);
+        let mut injection = injection(true);
+        injection.fetching = Some(sources::fetching());
         let cut = at.index(graph.len());
         let _ = rewrite(&graph[..cut], &injection);
         let mut garbled = graph;
         garbled[cut] ^= garble;
         let _ = rewrite(&garbled, &injection);
-        let _ = has_steps(&garbled);
+        let _ = asking(&garbled);
         let _ = super::references(&garbled);
     }
 

@@ -1,11 +1,14 @@
 //! Images built in an intercepted shell, by the clients that people use.
 
+mod added;
 mod classic;
 mod clients;
+mod contexts;
 mod engine_side;
 mod everyday;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use crate::docker::entry::intercepted_with;
@@ -65,6 +68,14 @@ fn build(lab: &Lab, dockerfile: &str, options: &[&str]) -> Output {
     stdin.write_all(dockerfile.as_bytes()).unwrap();
     drop(stdin);
     child.wait_with_output().unwrap()
+}
+
+/// Builds a folder, or a URL.
+fn build_folder(lab: &Lab, context: &Path, options: &[&str]) -> Output {
+    let label = format!("test={}", lab.name);
+    let mut command = lab.command(&docker_cli());
+    command.args(["build", "--progress", "plain", "--label", &label]);
+    command.args(options).arg(context).output().unwrap()
 }
 
 /// The same, and it must succeed; all that it said.

@@ -24,9 +24,10 @@ use super::Plain;
 use super::headers;
 use super::origin::Origin;
 use super::provisional::{Interjector, Line};
-use super::reply::{Body, Refusal};
+use super::reply::{self, Body, Refusal};
 use crate::config::ENTRY_PORT;
 use crate::relay;
+use crate::wire::fetched;
 
 /// The most that each side of an exchange holds of what it has read and, as much again, of what it has yet to write. The
 /// head of a message has to fit as well.
@@ -99,6 +100,9 @@ impl Conversation {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        if let Some(url) = elsewhere(request.uri()) {
+            return reply::elsewhere(&url).unwrap_or_else(Refusal::into_response);
+        }
         let answered = if request.method() == Method::CONNECT {
             self.connect(request).await
         } else {
@@ -235,6 +239,12 @@ fn target<B>(request: &Request<B>) -> Option<(String, u16)> {
     let plain = uri.scheme_str()?.eq_ignore_ascii_case("http");
     let host = uri.host().filter(|_| plain)?;
     Some((host.to_owned(), uri.port_u16().unwrap_or(80)))
+}
+
+/// Where an engine wants to go that asks for it here: dockline would see to it that it is intercepted.
+pub(super) fn elsewhere(uri: &Uri) -> Option<String> {
+    let target = uri.path_and_query().filter(|_| uri.authority().is_none())?;
+    fetched::wanted(target.as_str())
 }
 
 /// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
 use crate::dial::Failure;
@@ -78,6 +78,15 @@ impl Refusal {
         }
         response
     }
+}
+
+/// Whoever asks for that is to ask there.
+pub(super) fn elsewhere(url: &str) -> Result<Response<Body>, Refusal> {
+    let location = HeaderValue::try_from(url).map_err(|_| Refusal::not_a_server())?;
+    let mut response = Response::new(Either::Right(Full::default()));
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
 }
 
 fn unreachable(what: &str, why: &str) -> String {

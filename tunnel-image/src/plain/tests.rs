@@ -1,1 +1,28 @@
+//! What the entry says of itself, without dockline.
 
+use hyper::header::LOCATION;
+use hyper::{StatusCode, Uri};
+
+use super::{http, reply};
+
+#[test]
+fn an_engine_that_asks_here_for_what_is_elsewhere_is_sent_there() {
+    for (target, expected) in [
+        (
+            "/.dockline/fetch/https/a.test:444/x?y",
+            Some("https://a.test:444/x?y"),
+        ),
+        ("/.dockline/fetch/ftp/a.test/", None),
+        ("/", None),
+        // Whoever asks a proxy asks for that very URL.
+        ("http://b.test/.dockline/fetch/http/a.test/", None),
+    ] {
+        let uri = Uri::from_static(target);
+        let found = http::elsewhere(&uri);
+        assert_eq!(found.as_deref(), expected, "{target}");
+        let Some(url) = found else { continue };
+        let answer = reply::elsewhere(&url).unwrap();
+        assert_eq!(answer.status(), StatusCode::TEMPORARY_REDIRECT);
+        assert_eq!(answer.headers()[LOCATION], url);
+    }
+}

@@ -34,8 +34,18 @@ impl Default for Step<'_> {
 
 impl Graph {
     pub(super) fn source(&mut self, identifier: &str) -> String {
+        self.source_with(identifier, &[])
+    }
+
+    pub(super) fn source_with(&mut self, identifier: &str, attributes: &[(&str, &str)]) -> String {
         let mut source = Message::new();
         source.bytes(1, identifier);
+        for (key, value) in attributes {
+            let mut attribute = Message::new();
+            attribute.bytes(1, key);
+            attribute.bytes(2, value);
+            source.bytes(2, attribute);
+        }
         self.add(&[], 3, &source, "linux")
     }
 
@@ -75,6 +85,11 @@ impl Graph {
         let mut file = Message::new();
         file.bytes(2, b"\x08\x00");
         self.add(&[from], 4, &file, "linux")
+    }
+
+    /// What the first operation is called, if it is.
+    pub(super) fn name_first(&mut self, name: Option<&str>) {
+        self.metadata[0].1 = name.unwrap_or_default().to_owned();
     }
 
     /// What the graph is for.
@@ -128,11 +143,13 @@ fn input(digest: &str) -> Message {
 }
 
 fn entry(key: &str, name: &str) -> Message {
-    let mut text = Message::new();
-    text.bytes(1, "llb.customname");
-    text.bytes(2, name);
     let mut value = Message::new();
-    value.bytes(2, text);
+    if !name.is_empty() {
+        let mut text = Message::new();
+        text.bytes(1, "llb.customname");
+        text.bytes(2, name);
+        value.bytes(2, text);
+    }
     let mut entry = Message::new();
     entry.bytes(1, key);
     entry.bytes(2, value);
