@@ -41,7 +41,7 @@ pub(crate) enum Suite {
     Names,
     /// The API proxy.
     Api,
-    /// Builds by BuildKit.
+    /// Builds by BuildKit and by the classic builder.
     Build,
     /// Starts and sizes.
     Start,
