@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::classic::{Build, Heads, Reshape};
 use super::head::ResponseHead;
-use crate::http1::exchange::{Asked, HalfClose, Whole, both, listen};
+use crate::http1::exchange::{Asked, HalfClose, Progress, both, listen};
 use crate::http1::framing::Framing;
 use crate::http1::inbound::{Broke, Inbound};
 use crate::http1::{Next, Side};
@@ -78,13 +78,13 @@ where
     C: AsyncRead + AsyncWrite + Send,
     E: AsyncRead + AsyncWrite,
 {
-    let whole = Whole::default();
+    let progress = Progress::default();
     let (method, hijacks) = (request.method.clone(), request.hijacks);
     let asking = pin!(ask(
         &mut client.inbound,
         &mut engine.outbound,
         request,
-        &whole,
+        &progress,
     ));
     let answering = answer(
         &mut engine.inbound,
@@ -93,7 +93,7 @@ where
         hijacks,
         rule,
     );
-    let then = eagerly(both(asking, answering)).await;
+    let then = eagerly(both(asking, answering, &progress)).await;
     let then = then.unwrap_or(Ok((Then::Close, false)));
     let (then, changed) = then.unwrap_or_else(|error| {
         debug!(%error, "an answer of the engine broke off");
@@ -101,7 +101,7 @@ where
     });
     match then {
         // What is left of the body would be taken for the next request.
-        Then::Next | Then::Stream if !whole.is() => (Then::Close, changed),
+        Then::Next | Then::Stream if !progress.is_whole() => (Then::Close, changed),
         then => (then, changed),
     }
 }
@@ -126,7 +126,7 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
     client: &mut Inbound<C>,
     engine: &mut WriteHalf<E>,
     mut request: Outgoing,
-    whole: &Whole,
+    progress: &Progress,
 ) -> Asked {
     let begin = std::mem::take(&mut request.begin);
     let passed = match request.context.take() {
@@ -144,7 +144,7 @@ async fn ask<C: AsyncRead + Send, E: AsyncWrite>(
         passes: true,
         patience: Duration::MAX,
     };
-    listen(passed, client, engine, whole, half_close).await
+    listen(passed, client, engine, progress, half_close).await
 }
 
 /// Passes the answer, with all that comes before it (1xx).

@@ -11,6 +11,8 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// For an HTTP client's next request head. Long, because interceptors keep connections and lose a request when one closes.
     pub idle: Duration,
+    /// For the beginning of an answer to a client that has said that nothing more will come from it: most who do so have gone.
+    pub half_closed: Duration,
     /// For the tunnel to run and to have joined a network: the first start of a tunnel takes seconds.
     pub join: Duration,
     /// For a failed tunnel to come back: its driver tries again, but somebody waits here.
@@ -21,7 +23,7 @@ pub struct Deadlines {
     pub connect: Duration,
     /// Before the next address is tried beside the last (RFC 8305, section 8).
     pub stagger: Duration,
-    /// For a refused client to take its answer.
+    /// For a refused client to take its answer, and for a request that was answered before its end to go on.
     pub parting: Duration,
     /// For open connections once the gateway stops.
     pub grace: Duration,
@@ -33,6 +35,7 @@ impl Default for Deadlines {
             first_byte: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(120),
+            half_closed: Duration::from_secs(60),
             join: Duration::from_secs(10),
             failed: Duration::from_secs(1),
             resolve: Duration::from_secs(5),

@@ -131,10 +131,10 @@ impl Conversation {
         let (idle, stop) = (self.shared.deadlines.idle, &self.shared.stop);
         let begins = async {
             tokio::select! {
-                begun = self.client.inbound.begins() => begun,
+                begun = self.client.inbound.begins_message() => begun,
                 () = origin::ended(&mut self.kept) => {
                     self.last = self.kept.take().map(Origin::into_entry);
-                    self.client.inbound.begins().await
+                    self.client.inbound.begins_message().await
                 }
             }
         };
@@ -170,20 +170,24 @@ impl Conversation {
     }
 
     async fn refuse(&mut self, request: &Request, refusal: &Refusal) -> io::Result<Then> {
-        let client = self.recipient(request);
-        // A body that nobody takes would be read as the next request.
-        let closes = !client.persists || !request.body.is_done() || refusal.closes();
+        let recipient = self.recipient(request);
+        let closes = !recipient.persists || refusal.closes();
         let to_head = request.method == Method::HEAD;
-        let answer = refusal.encoded(client.version(), to_head, closes);
+        let answer = refusal.encoded(recipient.version(), to_head, closes);
         self.client.outbound.write_all(&answer).await?;
         Ok(if closes { Then::Close } else { Then::Next })
     }
 
-    /// As what the client gets an answer.
+    /// As what the client gets an answer to a request that goes nowhere. What comes of that is not to be read as the next one.
     fn recipient(&self, request: &Request) -> Recipient {
+        let goes_on = if request.method == Method::CONNECT {
+            request.announces_body || self.client.inbound.is_ahead()
+        } else {
+            !request.body.is_done()
+        };
         Recipient {
             is_old: request.is_old,
-            persists: request.persists && !self.shared.stop.is_cancelled(),
+            persists: request.persists && !goes_on && !self.shared.stop.is_cancelled(),
         }
     }
 

@@ -21,13 +21,30 @@ pub(crate) enum Asked {
     Gone,
 }
 
-/// Whether a request has been passed on to its end.
+/// How far an exchange is: what each direction knows and the other one asks.
 #[derive(Debug, Default)]
-pub(crate) struct Whole(AtomicBool);
+pub(crate) struct Progress {
+    whole: AtomicBool,
+    half_closed: AtomicBool,
+    answering: AtomicBool,
+    /// Nothing more is to be expected of the request.
+    over: AtomicBool,
+}
 
-impl Whole {
-    pub(crate) fn is(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Progress {
+    /// Whether the request has been passed on to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client has said that nothing more will come from it.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::Relaxed)
+    }
+
+    /// From now on the client is written to: whether it is there, that shows.
+    pub(crate) fn answers(&self) {
+        self.answering.store(true, Ordering::Relaxed);
     }
 }
 
@@ -37,7 +54,7 @@ impl Whole {
 pub(crate) struct HalfClose {
     /// Whether whom the request went to is told the same, and may give it up.
     pub(crate) passes: bool,
-    /// How long an answer is waited for.
+    /// How long the beginning of an answer is waited for.
     pub(crate) patience: Duration,
 }
 
@@ -47,24 +64,33 @@ pub(crate) async fn listen<C: AsyncRead, T: AsyncWrite>(
     passed: Result<(), Broke>,
     client: &mut Inbound<C>,
     to: &mut WriteHalf<T>,
-    whole: &Whole,
+    progress: &Progress,
     half_close: HalfClose,
 ) -> Asked {
     match passed {
-        Ok(()) => whole.0.store(true, Ordering::Relaxed),
+        Ok(()) => progress.whole.store(true, Ordering::Relaxed),
         Err(Broke::To(_)) => return Asked::Stopped,
         Err(error @ (Broke::From(_) | Broke::Malformed(_))) => {
             debug!(%error, "a request broke off");
             return Asked::Gone;
         }
     }
-    match client.ends().await {
-        Ok(()) if !half_close.passes || to.shutdown().await.is_ok() => {
-            sleep(half_close.patience).await;
-            Asked::Gone
-        }
-        Ok(()) => Asked::Stopped,
-        Err(_) => Asked::Gone,
+    if client.ends().await.is_err() {
+        return Asked::Gone;
+    }
+    if client.is_ahead() {
+        // It is the next request's end.
+        return std::future::pending().await;
+    }
+    progress.half_closed.store(true, Ordering::Relaxed);
+    if half_close.passes && to.shutdown().await.is_err() {
+        return Asked::Stopped;
+    }
+    sleep(half_close.patience).await;
+    if progress.answering.load(Ordering::Relaxed) {
+        Asked::Stopped
+    } else {
+        Asked::Gone
     }
 }
 
@@ -72,21 +98,31 @@ pub(crate) async fn listen<C: AsyncRead, T: AsyncWrite>(
 pub(crate) async fn both<A>(
     mut asking: Pin<&mut impl Future<Output = Asked>>,
     answering: impl Future<Output = A>,
+    progress: &Progress,
 ) -> Option<A> {
     let mut answering = pin!(answering);
-    tokio::select! {
-        answered = &mut answering => Some(answered),
-        asked = &mut asking => match asked {
-            Asked::Stopped => Some(answering.await),
-            Asked::Gone => None,
-        },
+    let asked = tokio::select! {
+        answered = &mut answering => return Some(answered),
+        asked = &mut asking => asked,
+    };
+    progress.over.store(true, Ordering::Relaxed);
+    match asked {
+        Asked::Stopped => Some(answering.await),
+        Asked::Gone => None,
     }
 }
 
 /// Goes on with a request that was answered before its end, while the other side takes it.
-pub(crate) async fn finish(mut asking: Pin<&mut impl Future<Output = Asked>>, whole: &Whole) {
+pub(crate) async fn finish(mut asking: Pin<&mut impl Future<Output = Asked>>, progress: &Progress) {
     poll_fn(|cx| {
-        if whole.is() || asking.as_mut().poll(cx).is_ready() || whole.is() {
+        if progress.is_whole() || progress.over.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        if asking.as_mut().poll(cx).is_ready() {
+            progress.over.store(true, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        if progress.is_whole() {
             return Poll::Ready(());
         }
         Poll::Pending

@@ -12,14 +12,18 @@ pub(crate) fn announced<'a, I>(fields: I) -> Result<Option<Framing>, Contradicti
 where
     I: Iterator<Item = (&'a str, &'a [u8])> + Clone,
 {
-    // Chunks win over a length. Another coding that comes last has no end of its own.
-    if let Some(last) = items(fields.clone(), "transfer-encoding").last() {
-        let chunked = last.eq_ignore_ascii_case("chunked");
-        return Ok(Some(if chunked {
-            Framing::CHUNKED
-        } else {
-            Framing::UntilEnd
-        }));
+    let mut codings = values(fields.clone(), "transfer-encoding").peekable();
+    if codings.peek().is_some() {
+        let mut codings = codings.flat_map(|value| value.split(|byte| *byte == b','));
+        let is_chunked = |coding: &[u8]| trimmed(coding).eq_ignore_ascii_case(b"chunked");
+        let first = codings.position(is_chunked);
+        return match (first, codings.next()) {
+            // Chunks win over a length.
+            (Some(_), None) => Ok(Some(Framing::CHUNKED)),
+            (Some(_), Some(_)) => Err(Contradiction),
+            // Another coding that comes last has no end of its own.
+            (None, _) => Ok(Some(Framing::UntilEnd)),
+        };
     }
     let mut found = None;
     for value in values(fields, "content-length") {
@@ -33,9 +37,17 @@ where
 }
 
 fn length(value: &[u8]) -> Option<u64> {
-    let digits = str::from_utf8(value.trim_ascii()).ok()?;
+    let digits = str::from_utf8(trimmed(value)).ok()?;
     let only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| only_digits)
+}
+
+/// Without the white space that may be around it: no other counts, whatever else takes it for such.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// The values of a header.
@@ -56,7 +68,7 @@ where
     values(fields, name)
         .filter_map(|value| str::from_utf8(value).ok())
         .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .map(|item| item.trim_matches([' ', '\t']))
         .filter(|item| !item.is_empty())
 }
 
@@ -75,6 +87,7 @@ mod tests {
     #[test]
     fn the_end_of_a_body_is_announced_once() {
         let chunked = Ok(Some(Framing::CHUNKED));
+        let until_end = Ok(Some(Framing::UntilEnd));
         let length = |length| Ok(Some(Framing::Length(length)));
         for (fields, expected) in [
             (&[][..], Ok(None)),
@@ -103,8 +116,18 @@ mod tests {
             ),
             (
                 &[("transfer-encoding", "chunked, gzip")],
-                Ok(Some(Framing::UntilEnd)),
+                Err(Contradiction),
             ),
+            (
+                &[("transfer-encoding", "chunked, chunked")],
+                Err(Contradiction),
+            ),
+            (
+                &[("transfer-encoding", "gzip"), ("content-length", "2")],
+                until_end.clone(),
+            ),
+            (&[("transfer-encoding", "")], until_end.clone()),
+            (&[("transfer-encoding", "chunked\u{a0}")], until_end),
         ] {
             let lines = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
             assert_eq!(announced(lines), expected, "{fields:?}");

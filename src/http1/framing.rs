@@ -6,6 +6,9 @@ mod tests;
 /// A chunk's size in hexadecimal digits; more would not fit.
 const SIZE_DIGITS: u8 = 16;
 
+/// What a chunk may say beside its size. Nobody says anything.
+const EXTENSION: u16 = 4 * 1024;
+
 /// How the end of a body is told, and how much of it is still to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
@@ -27,8 +30,10 @@ pub(crate) struct Malformed;
 pub(crate) enum Chunks {
     /// In a chunk's size, of which so many digits were seen.
     Size(u64, u8),
-    /// After the size, in what extensions may say.
-    Extension(u64),
+    /// After the size, in white space.
+    Padding(u64),
+    /// In what extensions say, so many bytes of it.
+    Extension(u64, u16),
     /// Before the line feed that ends the size's line.
     SizeEnd(u64),
     /// In a chunk's data, so many bytes before its end.
@@ -40,6 +45,8 @@ pub(crate) enum Chunks {
     Trailer,
     /// Within a trailer's line.
     TrailerLine,
+    /// Before the line feed that ends it.
+    TrailerEnd,
     /// Before the line feed that ends all.
     End,
     Done,
@@ -100,28 +107,30 @@ impl Chunks {
         Ok(at)
     }
 
+    /// Strictly by the grammar, with no line that ends by a line feed alone: whoever reads the same bytes in another way would
+    /// find other messages in them.
     fn after(&self, byte: u8) -> Result<Self, Malformed> {
         Ok(match (self, byte) {
-            (
-                Self::Size(0, 1..) | Self::Extension(0) | Self::SizeEnd(0) | Self::TrailerLine,
-                b'\n',
-            ) => Self::Trailer,
-            (Self::Size(size, 1..) | Self::Extension(size) | Self::SizeEnd(size), b'\n') => {
-                Self::Data(*size)
+            (Self::Size(size, 1..) | Self::Padding(size) | Self::Extension(size, _), b'\r') => {
+                Self::SizeEnd(*size)
             }
-            (Self::Size(size, 1..) | Self::Extension(size), b'\r') => Self::SizeEnd(*size),
-            (Self::Size(size, 1..), b';' | b' ' | b'\t') | (Self::Extension(size), _) => {
-                Self::Extension(*size)
+            (Self::Size(size, 1..) | Self::Padding(size), b' ' | b'\t') => Self::Padding(*size),
+            (Self::Size(size, 1..) | Self::Padding(size), b';') => Self::Extension(*size, 0),
+            (Self::Extension(size, length), _) if byte != b'\n' && *length < EXTENSION => {
+                Self::Extension(*size, length + 1)
             }
+            (Self::SizeEnd(0) | Self::TrailerEnd, b'\n') => Self::Trailer,
+            (Self::SizeEnd(size), b'\n') => Self::Data(*size),
             (Self::Size(size, digits), _) if *digits < SIZE_DIGITS => {
                 let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
                 Self::Size(size << 4 | u64::from(digit), digits + 1)
             }
             (Self::DataReturn, b'\r') => Self::DataEnd,
-            (Self::DataReturn | Self::DataEnd, b'\n') => Self::Size(0, 0),
+            (Self::DataEnd, b'\n') => Self::Size(0, 0),
             (Self::Trailer, b'\r') => Self::End,
-            (Self::Trailer | Self::End, b'\n') => Self::Done,
-            (Self::Trailer | Self::TrailerLine, _) => Self::TrailerLine,
+            (Self::TrailerLine, b'\r') => Self::TrailerEnd,
+            (Self::End, b'\n') => Self::Done,
+            (Self::Trailer | Self::TrailerLine, _) if byte != b'\n' => Self::TrailerLine,
             _ => return Err(Malformed),
         })
     }

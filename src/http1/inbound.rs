@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf};
+use tokio::task::unconstrained;
 
 use super::Next;
 use super::framing::{Framing, Malformed};
@@ -89,6 +90,18 @@ impl<S: AsyncRead> Inbound<S> {
         Ok(!self.ahead.is_empty() || self.fill().await? > 0)
     }
 
+    /// The same for the beginning of a message: empty lines before one mean nothing (RFC 9112, section 2.2).
+    pub(crate) async fn begins_message(&mut self) -> io::Result<bool> {
+        loop {
+            let is_empty = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
+            let empty = self.ahead.iter().take_while(is_empty).count();
+            self.ahead.advance(empty);
+            if !self.ahead.is_empty() || self.fill().await? == 0 {
+                return Ok(!self.ahead.is_empty());
+            }
+        }
+    }
+
     /// The next head, read to its end; nothing if the side ended in good order before it.
     pub(crate) async fn next<H>(
         &mut self,
@@ -134,7 +147,8 @@ impl<S: AsyncRead> Inbound<S> {
             }
         }
         self.reach = LEAST;
-        Ok(())
+        // TLS keeps what its connection did not take at once.
+        to.flush().await.map_err(Broke::To)
     }
 
     /// Reads once and writes at once what the receiver takes. Answers how much of the body it did not, which is kept; nothing at
@@ -145,20 +159,27 @@ impl<S: AsyncRead> Inbound<S> {
         to: &mut (impl AsyncWrite + Unpin),
         body: &mut Framing,
     ) -> Poll<Result<Option<usize>, Broke>> {
-        let passed = ready!(self.poll_read(cx, |cx, ahead, read| {
+        let read = self.poll_read(cx, |cx, ahead, read| {
             if read.is_empty() {
                 return Ok(None);
             }
             let taken = body.take(read, |_| ())?;
-            let written = match Pin::new(to).poll_write(cx, &read[..taken]) {
+            let written = match Pin::new(&mut *to).poll_write(cx, &read[..taken]) {
                 Poll::Ready(Ok(written)) => written,
                 Poll::Ready(Err(error)) => return Err(Broke::To(error)),
                 Poll::Pending => 0,
             };
             ahead.extend_from_slice(&read[written..]);
             Ok(Some(taken - written))
-        }));
-        Poll::Ready(passed.map_err(Broke::From)?)
+        });
+        match read {
+            Poll::Ready(passed) => Poll::Ready(passed.map_err(Broke::From)?),
+            // Nothing may be kept from the receiver while the sender waits for what it says to that.
+            Poll::Pending => match Pin::new(to).poll_flush(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(Broke::To(error))),
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+            },
+        }
     }
 
     /// What comes next of a body, as it is carried; false at its end.
@@ -214,7 +235,8 @@ impl<S: AsyncRead> Inbound<S> {
 
     /// Waits for the side's end, and keeps what comes before it, up to a bound: beyond that, its end is not seen.
     pub(crate) async fn ends(&mut self) -> io::Result<()> {
-        while self.ahead.len() < MOST {
+        while self.ahead.len() < LEAST {
+            self.reach = LEAST;
             if self.fill().await? == 0 {
                 return Ok(());
             }
@@ -232,9 +254,15 @@ impl<S: AsyncRead> Inbound<S> {
         }
     }
 
+    /// Whether something of it was read and not yet passed on.
+    pub(crate) fn is_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
     /// Whether the side is there and has said nothing.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        self.ahead.is_empty() && self.fill().now_or_never().is_none()
+        // Whoever has had its turn is told that there is nothing, also where there is.
+        self.ahead.is_empty() && unconstrained(self.fill()).now_or_never().is_none()
     }
 
     /// Gives memory back that is not in use.

@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// The most that each side of an exchange holds of what it has read and, as much again, of what it has yet to write. The
-/// head of a message has to fit as well; servers take far smaller ones. hyper's own limit is six times as much.
+/// The longest head of a message; servers take far smaller ones. In the built-in interceptor also the most that each side of an
+/// exchange holds of what it has read and, as much again, of what it has yet to write: hyper's own limit is six times as much.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
 /// Speaks HTTP/1 to the end, waiting `idle` for each request's head.

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-/// For an answer, once the client has ended its side.
+/// For the next piece of an answer to pass, once the client has ended its side.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For a request whose end was heard of together with its client's to be known as whole.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A client's connection, below hyper.
 #[derive(Debug)]
@@ -23,7 +25,14 @@ pub(crate) struct HalfOpen<S> {
     stream: S,
     answers: Answers,
     /// The client has ended its side; until then hyper does not hear of it.
-    ended: Option<Pin<Box<Sleep>>>,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug)]
+struct Ended {
+    /// When it did, or took something last.
+    at: Instant,
+    deadline: Pin<Box<Sleep>>,
 }
 
 /// What the client of a connection still waits for.
@@ -32,6 +41,8 @@ pub(crate) struct Answers(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    expected: AtomicUsize,
+    /// Those of them whose requests are whole.
     due: AtomicUsize,
     /// Who reads, if it waits for the last of them.
     reader: AtomicWaker,
@@ -47,6 +58,7 @@ pub(crate) struct Due {
 impl Answers {
     /// Nothing is due before the request is whole: one that breaks off is to be heard of at once.
     pub(crate) fn expect(&self) -> Due {
+        self.0.expected.fetch_add(1, Ordering::AcqRel);
         Due {
             answers: self.clone(),
             begun: AtomicBool::new(false),
@@ -59,6 +71,20 @@ impl Due {
     pub(crate) fn begin(&self) {
         if !self.begun.swap(true, Ordering::Relaxed) {
             self.answers.0.due.fetch_add(1, Ordering::AcqRel);
+            self.answers.0.reader.wake();
+        }
+    }
+}
+
+impl Inner {
+    /// How long the client's end is held back.
+    fn patience(&self) -> Duration {
+        if self.due.load(Ordering::Acquire) > 0 {
+            PATIENCE
+        } else if self.expected.load(Ordering::Acquire) > 0 {
+            SETTLING
+        } else {
+            Duration::ZERO
         }
     }
 }
@@ -67,8 +93,9 @@ impl Drop for Due {
     fn drop(&mut self) {
         if self.begun.load(Ordering::Relaxed) {
             self.answers.0.due.fetch_sub(1, Ordering::AcqRel);
-            self.answers.0.reader.wake();
         }
+        self.answers.0.expected.fetch_sub(1, Ordering::AcqRel);
+        self.answers.0.reader.wake();
     }
 }
 
@@ -82,6 +109,16 @@ impl<S> HalfOpen<S> {
             ended: None,
         };
         (half_open, answers)
+    }
+
+    /// Who takes something is there.
+    fn took(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Some(ended), Poll::Ready(Ok(1..))) = (&mut self.ended, &written) {
+            ended.at = Instant::now();
+            // The reader's deadline is a later one now.
+            self.answers.0.reader.wake();
+        }
+        written
     }
 
     /// The connection itself.
@@ -105,16 +142,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for HalfOpen<S> {
                 // TLS that ends without a word of it.
                 Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
             };
-            if !ends || connection.answers.0.due.load(Ordering::Acquire) == 0 {
+            if !ends {
                 return Poll::Ready(read);
             }
         }
-        let ended = connection
-            .ended
-            .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        connection.answers.0.reader.register(cx.waker());
-        if connection.answers.0.due.load(Ordering::Acquire) > 0 {
-            ready!(ended.as_mut().poll(cx));
+        let now = Instant::now();
+        let ended = connection.ended.get_or_insert_with(|| Ended {
+            at: now,
+            deadline: Box::pin(sleep(Duration::ZERO)),
+        });
+        let answers = &connection.answers.0;
+        answers.reader.register(cx.waker());
+        let deadline = ended.at + answers.patience();
+        if deadline > now {
+            ended.deadline.as_mut().reset(deadline);
+            ready!(ended.deadline.as_mut().poll(cx));
         }
         Poll::Ready(Ok(()))
     }
@@ -126,7 +168,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfOpen<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.took(written)
     }
 
     fn poll_write_vectored(
@@ -134,7 +177,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfOpen<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.took(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -177,20 +221,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_end_in_the_midst_of_a_request_is_heard_of_at_once_and_any_after_a_while() {
+    async fn an_end_in_the_midst_of_a_request_is_heard_of_soon_and_any_after_a_while() {
         let (client, near) = duplex(16);
         let (mut near, answers) = HalfOpen::new(near);
         let due = answers.expect();
         drop(client);
+        let begun = Instant::now();
         assert_eq!(near.read(&mut [0; 3]).await.unwrap(), 0);
+        assert_eq!(begun.elapsed(), SETTLING);
+        drop(due);
 
         let (client, near) = duplex(16);
         let (mut near, answers) = HalfOpen::new(near);
-        due.begin();
         let due = answers.expect();
         due.begin();
+        let begun = Instant::now();
         drop(client);
-        let begun = tokio::time::Instant::now();
         assert_eq!(near.read(&mut [0; 3]).await.unwrap(), 0);
         assert_eq!(begun.elapsed(), PATIENCE);
     }

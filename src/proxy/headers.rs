@@ -1,6 +1,6 @@
 //! Which headers pass: all but those that are about one connection (RFC 9110, section 7.6.1) or for dockline itself.
 //!
-//! `Transfer-Encoding`, `Trailer` and `Content-Length` stay, because hyper frames the forwarded body by them.
+//! `Transfer-Encoding`, `Trailer` and `Content-Length` stay: bodies go on framed as they came.
 
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE, TRAILER,

@@ -159,7 +159,14 @@ impl Direction {
     {
         with_scratch(|scratch| {
             let mut buffer = ReadBuf::new(&mut scratch[..self.reach]);
-            ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
+            match Pin::new(from).poll_read(cx, &mut buffer) {
+                Poll::Ready(read) => read?,
+                Poll::Pending => {
+                    // TLS keeps what its connection did not take at once. If this fails, the next to write will hear of it.
+                    let _ = Pin::new(to).poll_flush(cx);
+                    return Poll::Pending;
+                }
+            }
             let chunk = buffer.filled();
             if chunk.is_empty() {
                 self.stage = Stage::Ending;

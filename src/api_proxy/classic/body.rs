@@ -111,6 +111,7 @@ impl Reshape {
         // What follows a compressed archive.
         while client.piece(body, &mut out).await? {}
         engine.write_all(b"0\r\n\r\n").await.map_err(Broke::To)?;
+        engine.flush().await.map_err(Broke::To)?;
         if is_edited.is_none() {
             let name = &self.dockerfile;
             build.is_not_intercepted(&format!("there is no {name} in its context"));

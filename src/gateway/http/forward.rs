@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Uri;
 use tracing::debug;
 
-use super::exchange::{Done, Failed, Then, exchange};
+use super::exchange::{Done, Failed, Terms, Then, exchange};
 use super::head::Request;
 use super::origin::Origin;
 use super::reply;
@@ -44,7 +44,14 @@ impl Conversation {
         next.to.requested(&call, &self.shared);
         let again = Some(next.begin.clone()).filter(|_| next.used && request.is_repeatable());
         let mut exchanged = self.exchange(&mut next.to, next.begin, request).await;
-        if let (Err(Failed::Unanswered(error)), Some(begin)) = (&exchanged, again) {
+        if let (
+            Err(Failed::Unanswered {
+                error,
+                half_closed: false,
+            }),
+            Some(begin),
+        ) = (&exchanged, again)
+        {
             debug!(%error, "an idle connection ended, the request is sent again");
             let fresh = Box::pin(self.again(&next.to, &call)).await;
             if let Some(fresh) = fresh.map_err(failed)? {
@@ -54,8 +61,9 @@ impl Conversation {
         }
         match exchanged {
             Ok(done) => Ok(self.after(done, next.to)),
-            Err(Failed::Gone) => Ok(Then::Close),
-            Err(Failed::Unanswered(error)) => Err(failed(error)),
+            // Whatever it has of the answer is not to look complete.
+            Err(Failed::Gone) => Ok(Then::Reset),
+            Err(Failed::Unanswered { error, .. }) => Err(failed(error)),
         }
     }
 
@@ -65,9 +73,11 @@ impl Conversation {
         begin: Bytes,
         request: &Request,
     ) -> Result<Done, Failed> {
-        let stop = &self.shared.stop;
-        let stopping = || stop.is_cancelled();
-        exchange(&mut self.client, &mut to.side, begin, request, stopping).await
+        let terms = Terms {
+            deadlines: &self.shared.deadlines,
+            stop: &self.shared.stop,
+        };
+        exchange(&mut self.client, to.far(), begin, request, terms).await
     }
 
     /// To the interceptor if it is to have the request, else to the origin, where the last request went if that will do.

@@ -5,7 +5,7 @@
 mod answer;
 mod request;
 
-pub(super) use answer::{Answer, Recipient};
+pub(super) use answer::{Answer, Passage, Recipient};
 pub(super) use request::Request;
 
 use bytes::Bytes;
@@ -60,10 +60,10 @@ impl Lines {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framed {
     AsItCame,
-    /// Chunks, whatever length was told beside them (RFC 9112, section 6.3).
-    ByChunks,
-    /// Nothing: the body ends with the connection.
-    ByEnd,
+    /// Not a length beside a transfer coding (RFC 9112, section 6.3).
+    ByCoding,
+    /// Nothing of it.
+    Anew,
 }
 
 impl Framed {
@@ -71,8 +71,8 @@ impl Framed {
         let is = |header: &hyper::header::HeaderName| header.as_str().eq_ignore_ascii_case(name);
         match self {
             Self::AsItCame => true,
-            Self::ByChunks => !is(&CONTENT_LENGTH),
-            Self::ByEnd => !is(&CONTENT_LENGTH) && !is(&TRANSFER_ENCODING) && !is(&TRAILER),
+            Self::ByCoding => !is(&CONTENT_LENGTH),
+            Self::Anew => !is(&CONTENT_LENGTH) && !is(&TRANSFER_ENCODING) && !is(&TRAILER),
         }
     }
 }

@@ -140,6 +140,9 @@ async fn connected(interceptor: &mut Origin, connect: &str) -> Result<Answer, Er
     sent.map_err(broke)?;
     loop {
         let answer = head(&mut side.inbound, &Method::CONNECT).await?;
+        if answer.switches() {
+            return Err(broke("it switched protocols without being asked"));
+        }
         if !answer.is_provisional() {
             return Ok(answer);
         }

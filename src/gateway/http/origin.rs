@@ -1,7 +1,10 @@
 //! A connection to where requests are forwarded, kept from one request of a client to its next.
 
+use std::sync::Arc;
+
 use tokio::net::TcpStream;
 
+use super::exchange::Far;
 use crate::gateway::Shared;
 use crate::gateway::connections::Entry;
 use crate::gateway::dial::{Call, Dialled, Way};
@@ -10,7 +13,6 @@ use crate::http1::Side;
 use crate::metered::{Meter, Metered};
 use crate::relay::End;
 use crate::traffic::Pair;
-use std::sync::Arc;
 
 /// An open connection that speaks HTTP.
 pub(super) struct Origin {
@@ -59,6 +61,14 @@ impl Origin {
             side: Side::new(Metered::new(stream, meter)),
             entry: entry.with(called),
         })
+    }
+
+    /// As an exchange takes it.
+    pub(super) fn far(&mut self) -> Far<'_> {
+        Far {
+            side: &mut self.side,
+            talk: self.entry.talk(),
+        }
     }
 
     pub(super) fn is_interceptor(&self) -> bool {

@@ -23,7 +23,7 @@ pub(super) fn not_a_server() -> Refusal {
 /// The client asks us to speak TLS for it.
 pub(super) fn not_by_tls(scheme: &str) -> Refusal {
     let text = format!(
-        "A proxy forwards requests for http:// only, and this one is for {scheme}://. Use CONNECT for anything else."
+        "Nobody speaks {scheme}:// for you here: dockline forwards requests for http:// alone. Use CONNECT for anything else."
     );
     Refusal::new(StatusCode::NOT_IMPLEMENTED, text)
 }

@@ -1,7 +1,10 @@
 //! Where messages end, and what becomes of connections when they do not end as they should.
 
+use std::time::Duration;
+
 use super::peer::{Peer, Server};
 use super::rig::Rig;
+use crate::gateway::{Config, Deadlines};
 
 const GET: &str = "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -27,6 +30,9 @@ async fn requests_whose_end_is_doubtful_are_refused() {
         "Content-Length: 2, 2\r\n",
         "Transfer-Encoding: gzip\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\u{a0}\r\n",
+        "Transfer-Encoding:\r\nContent-Length: 2\r\n",
         "Transfer-Encoding : chunked\r\n",
         "X-Folded: a\r\n b\r\n",
         "No colon\r\n",
@@ -75,19 +81,34 @@ async fn malformed_chunks_break_a_request_off() {
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_with_its_connection_ends_by_itself() {
+    let (_rig, mut client, mut container) = asked(GET).await;
+    container.say("HTTP/1.0 200 OK\r\n\r\none").await;
+    let head = client.hear_head().await;
+    assert_eq!(head, ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked"]);
+    client.hear("3\r\none\r\n").await;
+    container.say("two").await;
+    client.hear("3\r\ntwo\r\n").await;
+    drop(container);
+    client.hear("0\r\n\r\n").await;
+    client
+        .say("GET http://nobody/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    assert_eq!(client.hear_response().await.0, 502, "it goes on");
+}
+
+#[tokio::test]
 async fn an_answer_without_an_end_that_is_cut_off_is_not_taken_for_whole() {
     // On this host, with no tunnel in between.
     let (rig, server) = (Rig::new().await, Server::new().await);
     let mut client = rig.client().await;
     let url = format!("http://localhost:{}/", server.address().port());
-    client
-        .say(format!("GET {url} HTTP/1.1\r\nHost: x\r\n\r\n"))
-        .await;
+    client.say(format!("GET {url} HTTP/1.0\r\n\r\n")).await;
     let mut container = server.accept().await;
     container.hear_head().await;
     container.say("HTTP/1.1 200 OK\r\n\r\nhal").await;
     let head = client.hear_head().await;
-    assert_eq!(head, ["HTTP/1.1 200 OK", "Connection: close"]);
+    assert_eq!(head, ["HTTP/1.0 200 OK", "Connection: close"]);
     client.hear("hal").await;
     container.0.set_zero_linger().unwrap();
     drop(container);
@@ -199,4 +220,174 @@ async fn clients_of_http_1_0_may_go_on_as_well() {
     client.hear("ok").await;
     client.say("GET http://web/ HTTP/1.0\r\n\r\n").await;
     container.hear_head().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_a_large_request_was_read_arrives() {
+    // Whether the end of what is written or what can be read is seen first, is chance.
+    for _ in 0..40 {
+        let (rig, server) = (Rig::new().await, Server::new().await);
+        let url = format!("http://localhost:{}/", server.address().port());
+        let mut client = rig.client().await;
+        let get = format!("GET {url} HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.say(&get).await;
+        let mut origin = server.accept().await;
+        origin.hear_head().await;
+        origin.say(OK).await;
+        client.hear_response().await;
+        let put = format!("PUT {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\nx");
+        client.say(&put).await;
+        origin.hear_head().await;
+        origin
+            .say("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        // Of what was sent to it nothing has been read: the kernel resets it.
+        drop(origin);
+        client.say(vec![b'x'; 1_000]).await;
+        assert_eq!(client.hear_response().await.0, 413);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_end_when_it_likes_but_not_begin_so() {
+    let half_closed = Duration::from_millis(50);
+    let rig = Rig::with(Config {
+        deadlines: Deadlines {
+            half_closed,
+            ..Deadlines::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let web = rig.container("10.231.1.2:80").await;
+    for begins in [true, false] {
+        let mut client = rig.client().await;
+        client.say(GET).await;
+        let mut container = web.accept().await;
+        container.hear_head().await;
+        if begins {
+            container
+                .say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+                .await;
+            client.hear_head().await;
+            client.hear("ha").await;
+        }
+        client.finish().await;
+        container.hear_end().await;
+        if begins {
+            tokio::time::sleep(4 * half_closed).await;
+            container.say("lf").await;
+            client.hear("lf").await;
+            client.hear_end().await;
+        } else {
+            client.hear_reset().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_again_for_a_client_that_has_left() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    client.say(GET).await;
+    let mut container = web.accept().await;
+    container.hear_head().await;
+    container.say(OK).await;
+    client.hear_response().await;
+    client.say(GET).await;
+    container.hear_head().await;
+    client.finish().await;
+    container.hear_end().await;
+    drop(container);
+    assert_eq!(client.hear_response().await.0, 502);
+    assert!(web.is_alone().await, "it was not asked again");
+}
+
+#[tokio::test]
+async fn the_end_after_the_last_of_several_requests_is_not_that_of_the_first() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    let post = "POST http://web/ HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n";
+    client.say([GET, "\r\n", post].concat()).await;
+    client.finish().await;
+    let mut container = web.accept().await;
+    container.hear_head().await;
+    container.say(OK).await;
+    assert_eq!(container.hear_head().await[0], "POST / HTTP/1.1");
+    container.hear_end().await;
+    container.say(OK).await;
+    for _ in 0..2 {
+        assert_eq!(client.hear_response().await, (200, "ok".to_owned()));
+    }
+    client.hear_end().await;
+}
+
+#[tokio::test]
+async fn what_comes_with_a_connect_that_is_refused_is_no_request() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    for with in [
+        format!("\r\n{GET}"),
+        format!("Content-Length: {}\r\n\r\n{GET}", GET.len()),
+    ] {
+        let mut client = rig.client().await;
+        client
+            .say(format!("CONNECT nobody:80 HTTP/1.1\r\n{with}"))
+            .await;
+        assert_eq!(client.hear_response().await.0, 502);
+        client.hear_end().await;
+    }
+    assert!(web.is_alone().await);
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_wanted_is_not_waited_for() {
+    let (_rig, mut client, mut container) = asked(
+        "PUT http://web/ HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 60\r\n\r\n",
+    )
+    .await;
+    container
+        .say("HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(client.hear_response().await.0, 401);
+    client.hear_end().await;
+    container.hear_end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_any_more_is_waited_for_for_a_moment() {
+    let (_rig, mut client, mut container) =
+        asked("PUT http://web/ HTTP/1.1\r\nHost: web\r\nContent-Length: 4\r\n\r\nbo").await;
+    container.hear("bo").await;
+    container.say(OK).await;
+    assert_eq!(client.hear_response().await.0, 200);
+    client.hear_end().await;
+    container.hear_end().await;
+}
+
+#[tokio::test]
+async fn a_query_without_a_path_gets_one() {
+    let rig = Rig::new().await;
+    let web = rig.container("10.231.1.2:80").await;
+    let mut client = rig.client().await;
+    client
+        .say("GET http://web?x=1 HTTP/1.1\r\nHost: web\r\n\r\n")
+        .await;
+    let head = web.accept().await.hear_head().await;
+    assert_eq!(head[0], "GET /?x=1 HTTP/1.1");
+}
+
+#[tokio::test]
+async fn answers_that_are_none_are_told() {
+    for answer in [
+        "HTTP/1.1 099 What\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "220 mail.example ESMTP\r\n",
+    ] {
+        let (_rig, mut client, mut container) = asked(GET).await;
+        container.say(answer).await;
+        assert_eq!(client.hear_response().await.0, 502, "{answer}");
+    }
 }

@@ -23,12 +23,12 @@ fn taken(
 #[test]
 fn a_body_ends_where_its_framing_says() {
     let chunked: &[u8] = b"5\r\nhello\r\n1;x=\"y\"\r\n!\r\n0\r\nA: b\r\n\r\n";
-    let bare: &[u8] = b"5\nhello\n0\n\n";
+    let padded: &[u8] = b"5 \r\nhello\r\n0 ;x\r\n\r\n";
     let cases: [(Framing, &[u8], &[u8]); 5] = [
         (Framing::Length(3), b"abc", b"abc"),
         (Framing::EMPTY, b"", b""),
         (Framing::CHUNKED, chunked, b"hello!"),
-        (Framing::CHUNKED, bare, b"hello"),
+        (Framing::CHUNKED, padded, b"hello"),
         (Framing::CHUNKED, b"000\r\n\r\n", b""),
     ];
     for (framing, body, carried) in cases {
@@ -55,6 +55,14 @@ fn malformed_chunks_are_told() {
         "5\rx",
         "1\r\nab",
         "12345678123456781\r\n",
+        "5\nhello\r\n",
+        "5;x\n",
+        "5 6\r\n",
+        "1\r\na\n",
+        "0\r\n\n",
+        "0\r\nA: b\n",
+        "0\r\nA: b\rc",
+        &format!("1;{}\r\n", "x".repeat(5_000)),
     ] {
         let outcome = taken(Framing::CHUNKED, input.as_bytes(), 64);
         assert_eq!(outcome, Err(Malformed), "{input:?}");

@@ -1,13 +1,13 @@
 //! Answers.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use httparse::Status;
 use hyper::Method;
 
 use super::{Framed, LINES, LONGEST, Lines, encoded};
 use crate::gateway::error::{Error, Kind};
 use crate::http1::Next;
-use crate::http1::fields::{announced, has};
+use crate::http1::fields::{announced, has, values};
 use crate::http1::framing::Framing;
 
 /// The head of an answer.
@@ -18,8 +18,8 @@ pub(in crate::gateway::http) struct Answer {
     pub(in crate::gateway::http) body: Framing,
     /// Whether who sent it will take another request on this connection.
     pub(in crate::gateway::http) persists: bool,
-    /// Whether its headers speak of chunks.
-    chunked: bool,
+    /// Whether its headers tell of a transfer coding, beside which no length counts.
+    coded: bool,
     lines: Lines,
 }
 
@@ -30,6 +30,24 @@ pub(in crate::gateway::http) struct Recipient {
     pub(in crate::gateway::http) is_old: bool,
     /// Whether it wants to go on afterwards, and may.
     pub(in crate::gateway::http) persists: bool,
+}
+
+/// How the end of an answer's body is told to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gateway::http) enum Passage {
+    AsItCame,
+    /// What the chunks carry, to a client that knows none, until the end of its connection.
+    Unpacked,
+    /// In chunks, what came until the end of a connection: a client is to see whether it was cut off.
+    Packed,
+    /// As it came, until the end of the client's connection.
+    UntilEnd,
+}
+
+impl Passage {
+    pub(in crate::gateway::http) fn ends_connection(self) -> bool {
+        matches!(self, Self::Unpacked | Self::UntilEnd)
+    }
 }
 
 impl Recipient {
@@ -44,6 +62,9 @@ impl Answer {
         buffer: &mut BytesMut,
         method: &Method,
     ) -> Next<Result<Self, Error>> {
+        let is_empty = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
+        let empty = buffer.iter().take_while(is_empty).count();
+        buffer.advance(empty);
         let mut headers = [httparse::EMPTY_HEADER; LINES];
         let mut answer = httparse::Response::new(&mut headers);
         let (length, taken) = match answer.parse(buffer) {
@@ -64,6 +85,9 @@ impl Answer {
     fn of(answer: &httparse::Response<'_, '_>, method: &Method) -> Result<Self, Error> {
         let fields = answer.headers.iter().map(|h| (h.name, h.value));
         let status = answer.code.unwrap_or_default();
+        if !(100..1000).contains(&status) {
+            return Err(broken("its status is none"));
+        }
         let announced = announced(fields.clone()).map_err(|error| broken(&error.to_string()))?;
         let connects = method == Method::CONNECT && (200..300).contains(&status);
         let bodiless = method == Method::HEAD || matches!(status, 100..=199 | 204 | 304);
@@ -72,6 +96,7 @@ impl Answer {
             Some(body) => body.clone(),
             None => Framing::UntilEnd,
         };
+        let coded = values(fields.clone(), "transfer-encoding").next().is_some();
         Ok(Self {
             status,
             reason: answer.reason.unwrap_or_default().to_owned(),
@@ -79,7 +104,7 @@ impl Answer {
                 && answer.version == Some(1)
                 && !has(fields, "connection", "close"),
             body,
-            chunked: matches!(announced, Some(Framing::Chunked(_))),
+            coded,
             lines: Lines(Bytes::new()),
         })
     }
@@ -99,36 +124,40 @@ impl Answer {
         self.lines.upgrade().is_some()
     }
 
-    /// Whether its body ends with the client's connection.
-    pub(in crate::gateway::http) fn ends_with_connection(&self, client: Recipient) -> bool {
-        self.body == Framing::UntilEnd || self.is_unpacked_for(client)
-    }
-
-    /// Whether the client gets what the chunks carry.
-    pub(in crate::gateway::http) fn is_unpacked_for(&self, client: Recipient) -> bool {
-        client.is_old && matches!(self.body, Framing::Chunked(_))
+    /// How the client hears of the body's end.
+    pub(in crate::gateway::http) fn passage(&self, recipient: Recipient) -> Passage {
+        match &self.body {
+            Framing::Chunked(_) if recipient.is_old => Passage::Unpacked,
+            Framing::UntilEnd if !recipient.is_old && !self.coded => Passage::Packed,
+            Framing::UntilEnd => Passage::UntilEnd,
+            Framing::Chunked(_) | Framing::Length(_) => Passage::AsItCame,
+        }
     }
 
     /// As the client gets it.
-    pub(in crate::gateway::http) fn to_client(&self, client: Recipient) -> Bytes {
-        let framed = match (self.chunked, client.is_old) {
-            (true, true) => Framed::ByEnd,
-            (true, false) => Framed::ByChunks,
-            (false, _) => Framed::AsItCame,
+    pub(in crate::gateway::http) fn to_client(&self, recipient: Recipient) -> Bytes {
+        let passage = self.passage(recipient);
+        let framed = match passage {
+            Passage::Unpacked | Passage::Packed => Framed::Anew,
+            Passage::AsItCame | Passage::UntilEnd if self.coded => Framed::ByCoding,
+            Passage::AsItCame | Passage::UntilEnd => Framed::AsItCame,
         };
         let mut added: Vec<(&str, &[u8])> = Vec::new();
-        let persists = client.persists && !self.ends_with_connection(client);
+        if passage == Passage::Packed {
+            added.push(("Transfer-Encoding", b"chunked"));
+        }
+        let persists = recipient.persists && !passage.ends_connection();
         if self.switches() {
             added.push(("Connection", b"Upgrade"));
             let protocol = self.lines.upgrade();
             added.extend(protocol.map(|protocol| ("Upgrade", protocol)));
         } else if !self.is_provisional() && !persists {
             added.push(("Connection", b"close"));
-        } else if client.is_old {
+        } else if recipient.is_old {
             added.push(("Connection", b"keep-alive"));
         }
         // Ours, whatever the origin speaks.
-        let first = format!("{} {} {}", client.version(), self.status, self.reason);
+        let first = format!("{} {} {}", recipient.version(), self.status, self.reason);
         encoded(&first, &self.lines, framed, &added)
     }
 }

@@ -1,6 +1,6 @@
 //! Requests.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use httparse::Status;
 use hyper::header::HeaderValue;
 use hyper::http::uri::Scheme;
@@ -21,6 +21,8 @@ pub(in crate::gateway::http) struct Request {
     pub(in crate::gateway::http) method: Method,
     pub(in crate::gateway::http) uri: Uri,
     pub(in crate::gateway::http) body: Framing,
+    /// Whether its headers speak of a body, even where there can be none.
+    pub(in crate::gateway::http) announces_body: bool,
     /// Whether it is HTTP/1.0, whose clients know neither chunks nor provisional answers.
     pub(in crate::gateway::http) is_old: bool,
     /// Whether the client wants to go on after the answer.
@@ -31,10 +33,6 @@ pub(in crate::gateway::http) struct Request {
 impl Request {
     /// Takes the next head from the beginning of `buffer`; or says as what status the client is to hear of it.
     pub(in crate::gateway::http) fn take(buffer: &mut BytesMut) -> Next<Result<Self, StatusCode>> {
-        // Empty lines before a request mean nothing (RFC 9112, section 2.2).
-        let is_empty = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
-        let empty = buffer.iter().take_while(is_empty).count();
-        buffer.advance(empty);
         let mut headers = [httparse::EMPTY_HEADER; LINES];
         let mut request = httparse::Request::new(&mut headers);
         let (length, taken) = match request.parse(buffer) {
@@ -59,7 +57,9 @@ impl Request {
         let method = request.method.unwrap_or_default();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?;
         let uri = request.path.unwrap_or_default().parse();
-        let body = match announced(fields.clone()) {
+        let announced = announced(fields.clone());
+        let announces_body = !matches!(announced, Ok(None));
+        let body = match announced {
             // What comes after it is what the connection becomes.
             _ if method == Method::CONNECT => Framing::EMPTY,
             Ok(None) => Framing::EMPTY,
@@ -77,6 +77,7 @@ impl Request {
             uri: uri.map_err(|_| StatusCode::BAD_REQUEST)?,
             method,
             body,
+            announces_body,
             is_old,
             persists,
             lines: Lines(Bytes::new()),
@@ -96,6 +97,11 @@ impl Request {
 
     pub(in crate::gateway::http) fn hint(&self, given: Option<Credentials>) -> Option<String> {
         credentials::hint(self.lines.value(DOCKLINE_CLIENT.as_str()), given)
+    }
+
+    /// Whether its client waits to be told before it sends the body.
+    pub(in crate::gateway::http) fn expects_continue(&self) -> bool {
+        self.lines.says("expect", "100-continue")
     }
 
     /// Whether the client wants to speak something else from then on.
@@ -119,8 +125,9 @@ impl Request {
 
     /// As the origin gets it: in origin form, with the `Host` that the client sent.
     pub(in crate::gateway::http) fn to_origin(&self) -> Bytes {
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        self.onward(path, None)
+        // As it is shown, with the slash that may have been left out before a query.
+        let path = self.uri.path_and_query().map(ToString::to_string);
+        self.onward(path.as_deref().unwrap_or("/"), None)
     }
 
     /// As a proxy gets it: in absolute form, with the `Host` that the client sent.
@@ -143,7 +150,7 @@ impl Request {
 
     fn onward(&self, target: &str, introduction: Option<&HeaderValue>) -> Bytes {
         let framed = match self.body {
-            Framing::Chunked(_) => Framed::ByChunks,
+            Framing::Chunked(_) => Framed::ByCoding,
             Framing::Length(_) | Framing::UntilEnd => Framed::AsItCame,
         };
         // Clients of HTTP/1.0 need not send it.
