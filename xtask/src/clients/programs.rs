@@ -174,7 +174,7 @@ print(channel.unary_unary(\"/%s/Get\" % path)(b\"\", timeout=20).decode())'",
         "mkdir -p $HOME/pnpm && cd $HOME/pnpm && echo {} > package.json && \
          node /opt/pnpm/bin/pnpm.cjs add --silent --store-dir $HOME/store --registry @@ parcel && node node_modules/parcel",
     ),
-    debian("Deno fetch", "DENO_DIR=$HOME/deno /opt/deno/bin/deno eval 'console.log(await (await fetch(\"@@\")).text())'").expecting([Intercepted, Intercepted, Failed, Intercepted]),
+    debian("Deno fetch", "DENO_DIR=$HOME/deno /opt/deno/bin/deno eval 'console.log(await (await fetch(\"@@\")).text())'").trusting_extra(),
     debian("Bun fetch", "/opt/bun/bin/bun -e 'console.log(await (await fetch(\"@@\")).text())'"),
     debian("Java 17 HttpURLConnection", "java -cp /pki Get url @@").standing(),
     debian("Java 17 HttpClient", "java -cp /pki Get client @@"),
