@@ -7,7 +7,7 @@
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
 //! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`];
 //! [`llb`] does the same to the graphs of builds, [`dockerfile`] and [`context`] to those of the classic builder; [`trust`] is what containers are given to verify with.
-//! [`wire`] is what is said on the link.
+//! [`wire`] is what is said on the link. [`own_container`]: whether dockline itself is in one.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod api;
@@ -27,6 +27,7 @@ pub mod link_state;
 pub mod llb;
 pub mod map;
 pub mod membership;
+pub mod own_container;
 pub mod pac;
 pub mod recreate;
 pub mod resolve;

@@ -1,4 +1,5 @@
-//! The gateway: the proxy that an interceptor uses as its upstream. SOCKS5 and HTTP on one port, on loopback only.
+//! The gateway: the proxy that an interceptor uses as its upstream. SOCKS5 and HTTP on one port, on loopback only, unless
+//! clients must know a password.
 //!
 //! A connection passes through these, in this order:
 //!
@@ -134,11 +135,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Binds to a loopback address; port 0 picks a free port. No other address is taken: whoever reaches the gateway
-    /// reaches every container.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        if !address.ip().is_loopback() {
-            let reason = "the gateway listens on loopback addresses only";
+    /// Binds to an address; port 0 picks a free port. Without a password no other than a loopback address is taken: whoever
+    /// reaches the gateway reaches every container.
+    pub async fn bind(address: SocketAddr, password: Option<&Password>) -> io::Result<Self> {
+        if !address.ip().is_loopback() && password.is_none() {
+            let reason = "without a password the gateway listens on loopback addresses only";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let listener = TcpListener::bind(address).await?;
@@ -197,9 +198,9 @@ impl Gateway {
                 internal_egress: config.internal_egress,
                 outside: Outside::default(),
             },
+            exceptions: Exceptions::new(config.interception, config.interceptors.clone()),
             interceptors: config.interceptors,
             introduction: config.introduction,
-            exceptions: Exceptions::new(config.interception),
             password: config.password,
             hints: Hints::of(self.callers),
             deadlines: config.deadlines,

@@ -51,7 +51,7 @@ impl Service {
         let lock = runtime_dir::claim(&dir, &config.selector.instance)?;
         let client = Client::new(config.endpoint.clone());
         let dns = Dns::bind(config.dns).with_context(|| taken("--dns", config.dns))?;
-        let gateway = Gateway::bind(config.gateway)
+        let gateway = Gateway::bind(config.gateway, config.gateway_password.as_ref())
             .await
             .with_context(|| taken("--gateway", config.gateway))?;
         let socket = runtime_dir::control_socket(&dir);

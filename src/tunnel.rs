@@ -6,6 +6,7 @@
 
 mod container;
 pub mod driver;
+mod guest;
 mod home;
 mod image;
 mod join;
@@ -60,6 +61,17 @@ pub enum Error {
          a firewall between this host and the engine, or an engine on another machine"
     )]
     Silent {
+        /// Its home address.
+        home: std::net::SocketAddr,
+        /// What the last attempt said.
+        source: std::io::Error,
+    },
+    /// It runs, and does not answer on the network that this container joined.
+    #[error(
+        "the tunnel runs, but does not answer at {home}, on the network that dockline's own container is on for it; \
+         see `docker logs` of the tunnel"
+    )]
+    SilentAtHome {
         /// Its home address.
         home: std::net::SocketAddr,
         /// What the last attempt said.

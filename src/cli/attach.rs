@@ -78,7 +78,7 @@ async fn attach(
     let injected = proxy.preview(&name, None, &anew.body).await?;
     if injected.pointer("/Labels/dockline.undo").is_none() {
         return Err(Failure::Other(anyhow::anyhow!(
-            "{name} is left alone: it is labelled dockline.enable=false, or builds images for all kinds of clients"
+            "{name} is left alone: it is dockline's own, is labelled dockline.enable=false, or builds images for all kinds of clients"
         )));
     }
     let difference = difference(&before.body, &injected);

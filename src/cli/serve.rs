@@ -170,18 +170,31 @@ fn matches(texts: &[String]) -> Result<Vec<Match>, Failure> {
     }
 }
 
-/// What listens beyond loopback would be everybody's.
+/// What listens beyond loopback would be everybody's, and a password keeps others from what leads into networks. Names alone
+/// tell them little, so whoever has one for the gateway may give them away.
 fn refuse_strangers(flags: &Flags) -> Result<(), Failure> {
+    let guarded = flags
+        .gateway_password
+        .as_ref()
+        .is_some_and(|p| !p.is_empty());
     let listeners = [
-        ("--dns", flags.dns),
-        ("--gateway", flags.gateway),
-        ("--http", flags.http),
-        ("--api-tcp", flags.api_tcp),
+        ("--dns", flags.dns, true),
+        ("--gateway", flags.gateway, true),
+        ("--http", flags.http, false),
+        ("--api-tcp", flags.api_tcp, false),
     ];
-    for (flag, address) in listeners {
-        if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
-            let error =
-                format!("{flag} {address} could be reached from other machines; use 127.0.0.1");
+    for (flag, address, may) in listeners {
+        if let Some(address) = address.filter(|address| !address.ip().is_loopback())
+            && !(may && guarded)
+        {
+            let remedy = if may {
+                ", or give a --gateway-password as well"
+            } else {
+                ""
+            };
+            let error = format!(
+                "{flag} {address} could be reached from other machines; use 127.0.0.1{remedy}"
+            );
             return Err(Failure::Usage(anyhow::anyhow!(error)));
         }
     }

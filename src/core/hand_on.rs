@@ -9,7 +9,7 @@ mod shares;
 
 use std::net::SocketAddr;
 
-pub use exceptions::{Exception, Interception, exception, trusts};
+pub use exceptions::{Exception, Interception, exception, is_at, trusts};
 pub use shares::Shares;
 
 use super::map::NetworkMap;

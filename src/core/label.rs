@@ -42,6 +42,8 @@ pub const ROLE_TUNNEL: &str = "tunnel";
 pub const ROLE_HOME: &str = "home";
 /// [`ROLE`] of the volumes with injected files, and of the image that builds copy them from.
 pub const ROLE_DATA: &str = "data";
+/// [`ROLE`] of dockline itself, in a container: its image has the label.
+pub const ROLE_SERVICE: &str = "service";
 /// [`ROLE`] of what is there to ask the engine something, and goes at once.
 pub const ROLE_PROBE: &str = "probe";
 
@@ -244,6 +246,7 @@ mod tests {
                 "dockline.instance=default dockline.enable=false",
                 Part::Other,
             ),
+            (&all, "dockline.role=service", Part::Dockline),
             (&matching, "team=x", Part::Watched),
             (&matching, "tier=db", Part::Other),
             (&matching, "tier=web", Part::Watched),

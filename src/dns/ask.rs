@@ -12,7 +12,8 @@ const LONGEST: usize = 512;
 
 /// The IPv4 addresses of a name, over UDP. Whether it exists is not told. Waits for as long as it is let.
 pub async fn ask(server: SocketAddr, name: &str) -> io::Result<Vec<IpAddr>> {
-    let mut name = Name::from_utf8(name).map_err(io::Error::other)?;
+    // Networks of compose have underscores in their names, which are none of a host's.
+    let mut name = Name::from_ascii(name).map_err(io::Error::other)?;
     name.set_fqdn(true);
     let mut question = Message::query();
     question.metadata.recursion_desired = true;

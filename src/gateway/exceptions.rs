@@ -4,7 +4,8 @@ use dashmap::DashSet;
 use tracing::{debug, warn};
 
 use super::dial::Call;
-use crate::core::hand_on::{Exception, Interception, exception};
+use super::interceptor::Interceptor;
+use crate::core::hand_on::{Exception, Interception, Shares, exception, is_at};
 use crate::core::map::NetworkMap;
 
 /// How many containers are remembered, so that each is warned of once: more than run at a time on one engine.
@@ -14,13 +15,18 @@ const REMEMBERED: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Exceptions {
     interception: Interception,
+    interceptors: Shares<Option<Interceptor>>,
     warned: DashSet<String>,
 }
 
 impl Exceptions {
-    pub(super) fn new(interception: Interception) -> Self {
+    pub(super) fn new(
+        interception: Interception,
+        interceptors: Shares<Option<Interceptor>>,
+    ) -> Self {
         Self {
             interception,
+            interceptors,
             warned: DashSet::default(),
         }
     }
@@ -33,6 +39,16 @@ impl Exceptions {
             plain_http,
             ..
         } = call;
+        let mut interceptors = self.interceptors.iter().flatten();
+        if let Some(interceptor) =
+            interceptors.find(|one| one.seen_at().is_some_and(|ip| is_at(map, scope, ip)))
+        {
+            self.warn(
+                &interceptor.address().to_string(),
+                "the interceptor's own container is intercepted: what it sends goes on as it came; label it dockline.enable=false",
+            );
+            return true;
+        }
         match exception(map, scope, destination, *plain_http, &self.interception) {
             None => return false,
             Some(Exception::Host) => debug!(%destination, "passed through"),
@@ -56,7 +72,7 @@ impl Exceptions {
         if self.warned.len() < REMEMBERED && self.warned.insert(container.to_owned()) {
             warn!(container, "{what}");
         } else {
-            debug!(container, "TLS of somebody who does not trust the CA");
+            debug!(container, "not handed on: {what}");
         }
     }
 }

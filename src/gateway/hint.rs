@@ -18,6 +18,9 @@ const REMEMBERED: usize = 1_024;
 /// Longer ones are no container's: a name has at most 255 characters, as many as a SOCKS5 user name.
 const LONGEST: usize = 255;
 
+/// The user name of clients that have a password to give and no hint; `dockline integrate` tells them.
+const NOBODY: &str = "dockline";
+
 /// Turns hints into scopes.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
@@ -42,7 +45,9 @@ impl Hints {
         if let Some(scope) = self.find(map, hint) {
             return scope;
         }
-        self.warn(hint);
+        if hint != NOBODY {
+            self.warn(hint);
+        }
         Scope::Merged
     }
 

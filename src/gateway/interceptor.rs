@@ -2,7 +2,7 @@
 //! whose.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ struct Inner {
     at: Destination,
     /// When it may be tried again, if it did not answer last time.
     next: Mutex<Option<Instant>>,
+    /// Where it was when it last answered.
+    seen_at: Mutex<Option<IpAddr>>,
     /// To the control API; nothing before the first attempt.
     reachable: watch::Sender<Option<bool>>,
 }
@@ -58,6 +60,7 @@ impl Interceptor {
         Ok(Self(Arc::new(Inner {
             at,
             next: Mutex::default(),
+            seen_at: Mutex::default(),
             reachable: watch::Sender::new(None),
         })))
     }
@@ -91,6 +94,11 @@ impl Interceptor {
         }
     }
 
+    /// The address at which it last answered, whatever it was named by.
+    pub(super) fn seen_at(&self) -> Option<IpAddr> {
+        *self.seen()
+    }
+
     /// Whether it answered the last time; nothing before the first.
     pub fn reachable(&self) -> watch::Receiver<Option<bool>> {
         self.0.reachable.subscribe()
@@ -113,6 +121,9 @@ impl Interceptor {
             Err(_) => (false, Some(Instant::now() + AGAIN)),
         };
         *self.next() = next;
+        if let Some(Ok(at)) = connected.as_ref().ok().map(TcpStream::peer_addr) {
+            *self.seen() = Some(at.ip());
+        }
         let news = self.0.reachable.send_replace(Some(answered)) != Some(answered);
         match &connected {
             Err(error) if news => {
@@ -169,6 +180,13 @@ impl Interceptor {
             }
             Some(_) => false,
         }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<IpAddr>> {
+        self.0
+            .seen_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use callers::AskRoots;
 
@@ -47,12 +47,13 @@ impl Trust {
         for error in &found.errors {
             warn!(%error, "some of this machine's certificate authorities could not be read");
         }
-        let roots = store(found.certs);
+        let mut roots = store(found.certs);
         if roots.is_empty() {
-            warn!(
-                "this machine has no certificate authorities: no TLS origin is trusted where they count; install them, or name a \
-                 file with SSL_CERT_FILE"
+            info!(
+                "this machine has no certificate authorities: those that Mozilla trusts are taken where they count"
             );
+            let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            roots = store(mozilla.to_vec());
         }
         Self::new(roots, ask)
     }

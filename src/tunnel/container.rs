@@ -33,12 +33,13 @@ pub(super) struct Tunnel {
     pub(super) loss: Option<String>,
 }
 
-/// Sees to it that the tunnel runs and answers.
+/// Sees to it that the tunnel runs and answers; `guest`: dockline itself is on its home, and needs no other way.
 pub(super) async fn ensure(
     client: &Client,
     instance: &Instance,
     image: &str,
     home: Home,
+    guest: bool,
 ) -> Result<Tunnel, Error> {
     let adopted = adopt(client, instance, image, &home).await?;
     let ((id, secret), made) = match adopted {
@@ -57,6 +58,10 @@ pub(super) async fn ensure(
             tunnel.engine_is_here = engine_is_here;
             Ok(tunnel)
         }
+        Err(source) if guest => Err(Error::SilentAtHome {
+            home: address,
+            source,
+        }),
         Err(error) => publish(client, instance, image, home, address, error).await,
     }
 }

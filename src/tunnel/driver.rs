@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Tunnel};
 use super::operations::Operations;
-use super::{Asked, Error, home, image, join};
+use super::{Asked, Error, guest, home, image, join};
 use crate::core::engine_state::EngineState;
 use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::inventory::Known;
@@ -137,7 +137,8 @@ impl Driver {
         // First, because without it there is no use for the rest.
         let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
         let home = home::ensure(&self.client, &self.instance).await?;
-        let tunnel = container::ensure(&self.client, &self.instance, &image, home).await?;
+        let guest = guest::join(&self.client, &home.id).await?;
+        let tunnel = container::ensure(&self.client, &self.instance, &image, home, guest).await?;
         match tunnel.owner {
             Some(other) if other != self.owner => Err(Error::Owned(other)),
             _ => Ok(tunnel),
@@ -189,6 +190,7 @@ impl Driver {
     /// engine, not the map: what a bring-up left half-way is to go, too.
     async fn farewell(&self) -> Result<Option<Leftover>, Error> {
         let owner = container::owner(&self.client, &self.instance).await?;
+        guest::leave(&self.client, &self.instance).await?;
         if owner.is_some_and(|owner| owner != self.owner) {
             return Ok(None);
         }

@@ -21,6 +21,8 @@ mod map;
 #[cfg(target_os = "linux")]
 mod own_dns;
 mod scope;
+#[cfg(target_os = "linux")]
+mod sidecar;
 mod trust;
 mod tunnel;
 mod twins;

@@ -3,7 +3,8 @@
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`deaths`], [`soak`],
-//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`].
+//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`]. [`image`] makes what is given to users,
+//! [`sidecar`] tries it.
 
 mod bench;
 mod builds;
@@ -14,6 +15,7 @@ mod deaths;
 mod demo;
 mod dockline;
 mod engine;
+mod image;
 mod images;
 mod interceptors;
 mod lint;
@@ -21,6 +23,7 @@ mod page;
 mod python;
 mod setup;
 mod shell;
+mod sidecar;
 mod soak;
 mod test;
 mod tools;
@@ -75,6 +78,10 @@ enum Task {
     Page(page::Flags),
     /// Tries real interceptors with two projects of the same names, and a browser; minutes, and the image of `clients`.
     Interceptors(interceptors::Flags),
+    /// Makes dockline's own image, without a builder or a registry.
+    Image(image::Flags),
+    /// Brings up `docs/sidecar/` and uses it: mitmproxy and dockline in containers.
+    Sidecar,
     /// Measures dockline beside limits and peers.
     Bench(bench::Flags),
     /// Shows what dockline does, on a real engine, and cleans up after itself.
@@ -143,6 +150,8 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Builds => builds::run(&shell, &workspace, host),
         Task::Page(flags) => page::run(&shell, &workspace, host, flags),
         Task::Interceptors(flags) => interceptors::run(&shell, &workspace, host, flags),
+        Task::Image(flags) => image::run(&shell, &workspace, host, flags),
+        Task::Sidecar => sidecar::run(&shell, &workspace, host),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),
     }

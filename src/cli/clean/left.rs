@@ -6,7 +6,7 @@ use super::Cleaned;
 use crate::cli::output;
 use crate::core::id::Instance;
 use crate::core::inventory::Network;
-use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_TUNNEL, UNDO};
+use crate::core::label::{INSTANCE, Labels, ROLE, ROLE_SERVICE, ROLE_TUNNEL, UNDO};
 use crate::docker::client::Labelled;
 use crate::docker::{Client, Error};
 
@@ -23,7 +23,7 @@ impl Left {
     /// All that carries the label `owner` (`KEY` or `KEY=VALUE`).
     pub(in crate::cli) async fn find(client: &Client, owner: &str) -> Result<Self, Error> {
         Ok(Self {
-            containers: client.labelled_containers(&[ROLE, owner]).await?,
+            containers: made(client.labelled_containers(&[ROLE, owner]).await?),
             intercepted: client.labelled_containers(&[UNDO, owner]).await?,
             networks: client.labelled_networks(&[ROLE, owner]).await?,
             volumes: client.labelled_volumes(&[ROLE, owner]).await?,
@@ -85,6 +85,12 @@ impl Left {
             }
         }
     }
+}
+
+/// Not dockline itself, which users make.
+fn made(mut containers: Vec<Labelled>) -> Vec<Labelled> {
+    containers.retain(|c| c.labels.get(ROLE).is_none_or(|role| role != ROLE_SERVICE));
+    containers
 }
 
 fn whose(labels: &Labels) -> Option<Instance> {

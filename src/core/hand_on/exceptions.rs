@@ -1,5 +1,7 @@
 //! What is not handed on although there is an interceptor: it goes where the caller wants, in its scope.
 
+use std::net::IpAddr;
+
 use super::Shares;
 use crate::core::caller::is_build;
 use crate::core::host_pattern::HostPattern;
@@ -58,6 +60,17 @@ pub fn exception(
     Some(id.map_or(Exception::Unknown, |id| Exception::Distrust(id.clone())))
 }
 
+/// Whether whoever calls from `scope` is the container with that address: an interceptor that is handed what it sends itself
+/// would go on for ever.
+pub fn is_at(map: &NetworkMap, scope: &Scope, address: IpAddr) -> bool {
+    let Scope::Container(id) = scope else {
+        return false;
+    };
+    let owner = map.network_owner(id).map(|known| &known.container);
+    let mut endpoints = owner.into_iter().flat_map(|owner| &owner.endpoints);
+    endpoints.any(|endpoint| endpoint.addresses().any(|own| own == address))
+}
+
 /// Whether a container with these labels trusts the authority with that hash.
 pub fn trusts(labels: &Labels, ca: &str) -> bool {
     labels.get(label::CA).is_some_and(|known| known == ca)
@@ -77,6 +90,22 @@ mod tests {
         run none watched shop=10.1.0.4
         run shy watched shop=10.1.0.5 label=dockline.ca=abc label=dockline.no-proxy=corp.test,10.9.0.0/16
     ";
+
+    #[test]
+    fn who_has_an_address() {
+        let map = map(&format!("{MAP}\nrun side watched mode=container:new"));
+        for (scope, address, expected) in [
+            (Scope::Container(id("new")), "10.1.0.2", true),
+            (Scope::Container(id("side")), "10.1.0.2", true),
+            (Scope::Container(id("old")), "10.1.0.2", false),
+            (Scope::Container(id("new")), "127.0.0.1", false),
+            (Scope::Network(network_id("shop")), "10.1.0.2", false),
+            (Scope::Merged, "10.1.0.2", false),
+        ] {
+            let found = is_at(&map, &scope, address.parse().unwrap());
+            assert_eq!(found, expected, "{address} of {scope:?}");
+        }
+    }
 
     #[test]
     fn what_is_not_handed_on() {

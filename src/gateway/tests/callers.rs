@@ -94,6 +94,35 @@ async fn a_caller_may_leave_tls_to_the_interceptor() {
 }
 
 #[tokio::test]
+async fn what_the_interceptors_own_container_sends_goes_on_without_it() {
+    let (rig, interceptor) = rig().await;
+    // This test's interceptor is found on loopback, so a container is made to have that address.
+    rig.map.send_replace(Arc::new(crate::core::sample::map(
+        "net shop 10.231.9.0/24
+        net own 127.0.0.0/24
+        run tunnel tunnel shop= own=
+        run mitm watched own=127.0.0.1 shop=10.231.9.2
+        run api watched shop=10.231.9.3
+        run web watched shop=10.231.9.4",
+    )));
+    let server = rig.container("10.231.9.3:80").await;
+    let mut caller = rig.caller(of("mitm")).await;
+    get(&mut caller, "http://api/circle").await;
+    let mut api = server.accept().await;
+    assert_eq!(api.hear_head().await[0], "GET /circle HTTP/1.1");
+    ok(&mut api).await;
+    assert_eq!(caller.hear_response().await, (200, "ok".to_owned()));
+    assert!(interceptor.is_alone().await, "it was asked for its own");
+
+    let mut caller = rig.caller(of("web")).await;
+    get(&mut caller, "http://api/").await;
+    let mut proxy = interceptor.accept().await;
+    assert_eq!(proxy.hear_head().await[0], "GET http://api/ HTTP/1.1");
+    ok(&mut proxy).await;
+    caller.hear_response().await;
+}
+
+#[tokio::test]
 async fn what_the_interceptor_says_before_its_answer_is_heard() {
     let (rig, interceptor) = rig().await;
     let mut client = rig.caller(of("web")).await;

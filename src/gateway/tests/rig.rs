@@ -71,7 +71,9 @@ impl Rig {
 
         let (map_tx, map) = watch::channel(Arc::new(world::map()));
         let (tunnel_tx, tunnel) = watch::channel(running);
-        let bound = Gateway::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let bound = Gateway::bind("127.0.0.1:0".parse().unwrap(), None)
+            .await
+            .unwrap();
         let (address, connections) = (bound.local_addr(), bound.connections());
         let stop = CancellationToken::new();
         let mut gateway = JoinSet::new();

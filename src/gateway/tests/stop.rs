@@ -86,11 +86,14 @@ async fn cuts_what_does_not_end() {
 }
 
 #[tokio::test]
-async fn listens_on_loopback_only() {
+async fn listens_on_loopback_only_unless_a_password_is_asked_for() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let bound = Gateway::bind(address.parse().unwrap()).await;
+        let bound = Gateway::bind(address.parse().unwrap(), None).await;
         assert!(bound.is_err(), "{address}");
     }
+    let password = crate::gateway::Password::new("secret");
+    let bound = Gateway::bind("0.0.0.0:0".parse().unwrap(), Some(&password)).await;
+    assert!(bound.unwrap().local_addr().ip().is_unspecified());
 }
 
 #[tokio::test]

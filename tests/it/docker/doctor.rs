@@ -1,5 +1,8 @@
 //! `dockline doctor`, with set-ups that are broken on purpose.
 
+#[cfg(target_os = "linux")]
+mod broken;
+
 use std::net::TcpListener;
 use std::process::Output;
 
@@ -45,7 +48,8 @@ async fn running(served: &Served, lab: &Lab) {
 #[test]
 fn a_healthy_service_and_what_is_left_of_one_that_was_killed() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
+        // As compose names them.
+        let net = lab.network("net_default", &[]);
         lab.serve_page("web", &["--label", &lab.watched(), "--network", &net]);
         let mut served = Served::start(&lab);
         running(&served, &lab).await;
