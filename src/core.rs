@@ -10,6 +10,7 @@
 //! [`wire`] is what is said on the link. [`own_container`]: whether dockline itself is in one.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod adoption;
 pub mod api;
 pub mod caller;
 pub mod check;

@@ -4,6 +4,7 @@
 //! program in `tunnel-image/`; how connections are sent through it is the gateway's business, and what comes out of its
 //! entry is the link's.
 
+mod adopt;
 mod container;
 pub mod driver;
 mod guest;
@@ -12,6 +13,7 @@ mod image;
 mod join;
 mod operations;
 mod probe;
+mod succession;
 
 pub use driver::{Driver, Leftover};
 
@@ -77,6 +79,12 @@ pub enum Error {
         /// What the last attempt said.
         source: std::io::Error,
     },
+    /// So many former tunnels still have callers that there is no place for another.
+    #[error(
+        "too many tunnels of former versions still have callers; `dockline status` names them, and \
+         `dockline clean` removes them"
+    )]
+    Crowded,
     /// Another dockline of the same instance owns it.
     #[error(
         "another dockline of this instance owns the tunnel ({0}); stop that one, or use another --instance"

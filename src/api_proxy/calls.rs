@@ -78,8 +78,7 @@ pub(super) async fn decide(
         }
         ApiCall::InspectNetwork(_) => {
             let map = shared.map();
-            let hidden =
-                move |id: &str| map.tunnel().is_some_and(|t| t.container.id.as_str() == id);
+            let hidden = move |id: &str| map.tunnels().any(|t| t.container.id.as_str() == id);
             Ok(Forward::by(body_rule(move |answer| {
                 inspect(answer, &hidden)
             })))

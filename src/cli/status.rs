@@ -1,5 +1,7 @@
 //! `dockline status`
 
+mod tunnel;
+
 use std::time::Duration;
 
 use clap::Args;
@@ -7,9 +9,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Global, output, watch};
 use crate::control::client;
-use crate::control::report::shape::{
-    AmbiguousName, ContainerReport, Interceptor, Status, Tunnel, Warned,
-};
+use crate::control::report::shape::{AmbiguousName, ContainerReport, Interceptor, Status, Warned};
 
 /// How often a service that is not ready yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -98,7 +98,7 @@ fn describe(status: &Status) -> String {
             format!("{}: {}", n.name, whereabouts(n.interceptor.as_ref())),
         )
     }));
-    rows.push(("tunnel", tunnel(&status.tunnel)));
+    rows.push(("tunnel", tunnel::state(&status.tunnel)));
     rows.extend(
         status
             .tunnel
@@ -108,6 +108,7 @@ fn describe(status: &Status) -> String {
     );
     let kept_off = status.tunnel.kept_off.iter();
     rows.extend(kept_off.map(|n| ("", format!("keeps off {}: {}", n.name, n.reason))));
+    rows.extend(status.tunnel.former.iter().map(|f| ("", tunnel::former(f))));
     let lines: Vec<_> = rows
         .iter()
         .map(|(name, value)| format!("{name:<10}{value}"))
@@ -190,20 +191,6 @@ fn whereabouts(interceptor: Option<&Interceptor>) -> String {
         }
         Some(interceptor) if interceptor.reachable => interceptor.address.clone(),
         Some(interceptor) => format!("{} does not answer", interceptor.address),
-    }
-}
-
-/// How it is, and where; its home, where it always is, is left out.
-fn tunnel(tunnel: &Tunnel) -> String {
-    let home = tunnel.home.as_deref();
-    let elsewhere = tunnel
-        .networks
-        .iter()
-        .filter(|n| Some(n.name.as_str()) != home);
-    let names: Vec<_> = elsewhere.map(|n| n.name.as_str()).collect();
-    match names.as_slice() {
-        [] => tunnel.state.clone(),
-        names => format!("{} · on {}", tunnel.state, names.join(", ")),
     }
 }
 

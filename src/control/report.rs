@@ -1,6 +1,7 @@
 //! Snapshots into the JSON that is promised to users.
 
 mod answers;
+mod former;
 mod interceptors;
 pub mod shape;
 mod talks;
@@ -248,6 +249,7 @@ impl Sources {
             networks: by_name(endpoints.iter().filter_map(network), |n| &n.name),
             problem: state.problem,
             kept_off,
+            former: former::former(map),
         }
     }
 }

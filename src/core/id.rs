@@ -73,9 +73,22 @@ impl Instance {
         self.0 == "default"
     }
 
-    /// The tunnel's container name, and its alias on every network.
+    /// The tunnel's container name, by which the engine knows it on every network that has names.
+    ///
+    /// The name alone and no alias, because a name can be given to a successor while connections are open, and an alias only
+    /// with its endpoint.
     pub fn tunnel_name(&self) -> String {
         format!("dockline-tunnel-{}", self.0)
+    }
+
+    /// The name of a tunnel that has yet to take another's place.
+    pub fn next_tunnel_name(&self) -> String {
+        format!("{}_next", self.tunnel_name())
+    }
+
+    /// The name of a tunnel in whose place another has come.
+    pub fn former_tunnel_name(&self, id: &ContainerId) -> String {
+        format!("{}_{}", self.tunnel_name(), id.short())
     }
 
     /// The home network's name. It sorts first, so that the tunnel's gateway never moves (a network that sorts
@@ -83,6 +96,11 @@ impl Instance {
     pub fn home_name(&self) -> String {
         format!("0-dockline-{}", self.0)
     }
+}
+
+/// Whether a tunnel of that name stands beside the one that containers know by its name.
+pub fn is_beside(tunnel: &str) -> bool {
+    tunnel.contains('_')
 }
 
 impl FromStr for Instance {
@@ -136,6 +154,28 @@ mod tests {
             if let Ok(instance) = parsed {
                 proptest::prop_assert_eq!(instance.as_str(), text);
             }
+        }
+    }
+
+    #[test]
+    fn a_tunnel_beside_the_one_has_a_name_that_no_instance_gives() {
+        let instance: Instance = "x-1".parse().unwrap();
+        let id = ContainerId::from("0123456789abcdef");
+        let names = [
+            (instance.tunnel_name(), "dockline-tunnel-x-1", false),
+            (
+                instance.next_tunnel_name(),
+                "dockline-tunnel-x-1_next",
+                true,
+            ),
+            (
+                instance.former_tunnel_name(&id),
+                "dockline-tunnel-x-1_0123456789ab",
+                true,
+            ),
+        ];
+        for (name, expected, beside) in names {
+            assert_eq!((name.as_str(), is_beside(&name)), (expected, beside));
         }
     }
 

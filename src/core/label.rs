@@ -18,6 +18,8 @@ pub const INTERCEPTOR: &str = "dockline.interceptor";
 pub const UNDO: &str = "dockline.undo";
 /// On injected containers: the SHA-256 of the authority that they trust.
 pub const CA: &str = "dockline.ca";
+/// On injected containers that know the tunnel by an address: where they reach its entry.
+pub const ENTRY: &str = "dockline.entry";
 /// On images that the classic builder made under interception: whose it was. Containers made of them have it, too, the
 /// builder's own for the steps among them.
 pub const BUILD: &str = "dockline.build";

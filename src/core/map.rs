@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use record::{NameKind, Owner, Record};
 pub use view::NetworkView;
 
-use super::id::{ContainerId, NetworkId};
+use super::id::{ContainerId, NetworkId, is_beside};
 use super::inventory::{Changes, Inventory, Known, RunState};
 use super::label::Part;
 use super::shared_map::SharedMap;
@@ -33,7 +33,7 @@ pub struct NetworkMap {
     networks: SharedMap<NetworkId, Arc<NetworkView>>,
     /// The watched networks by name and id: every question is put to them in this order.
     watched: Vec<Arc<NetworkView>>,
-    /// This instance's running tunnels: one, but for moments.
+    /// This instance's running tunnels: one, unless a former one still has callers.
     tunnels: BTreeSet<ContainerId>,
 }
 
@@ -136,13 +136,28 @@ impl NetworkMap {
 
     /// This instance's running tunnel; a paused one answers nobody.
     pub fn tunnel(&self) -> Option<&Known> {
-        self.containers.get(self.tunnels.first()?)
+        self.tunnels().find(|k| !is_beside(&k.container.name))
+    }
+
+    /// All of this instance's running tunnels: a former one may still have callers, and a next one has none yet.
+    pub fn tunnels(&self) -> impl Iterator<Item = &Known> {
+        let ids = self.tunnels.iter();
+        ids.filter_map(|id| self.containers.get(id))
     }
 
     /// The networks of which the tunnel has an endpoint.
     pub fn joined(&self) -> impl Iterator<Item = &NetworkId> {
-        let endpoints = self.tunnel().map(|t| t.container.endpoints.as_slice());
-        endpoints.unwrap_or_default().iter().map(|e| &e.network)
+        self.tunnel().into_iter().flat_map(networks_of)
+    }
+
+    /// The networks of which any of this instance's running tunnels has an endpoint.
+    pub fn joined_by_any(&self) -> impl Iterator<Item = &NetworkId> {
+        self.tunnels().flat_map(networks_of)
+    }
+
+    /// The networks of which that container has an endpoint.
+    pub fn joined_by(&self, id: &ContainerId) -> impl Iterator<Item = &NetworkId> + use<'_> {
+        self.containers.get(id).into_iter().flat_map(networks_of)
     }
 
     /// The network that `address` is on. Where ranges overlap: the one on which a container has it, else a watched one.
@@ -209,6 +224,10 @@ impl NetworkMap {
         let owner = self.network_of(address)?.owner(address)?;
         self.containers.get(owner.container()?)
     }
+}
+
+fn networks_of(known: &Known) -> impl Iterator<Item = &NetworkId> {
+    known.container.endpoints.iter().map(|e| &e.network)
 }
 
 fn is_running_tunnel(known: &Known) -> bool {

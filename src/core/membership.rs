@@ -11,12 +11,14 @@ mod leases;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 pub use attachment::{Attachment, attachments};
 pub use leases::{Lease, Leases};
 
 use super::id::{ContainerId, NetworkId};
-use super::inventory::{Known, Network};
+use super::inventory::{Container, Known, Network};
+use super::label;
 use super::map::NetworkMap;
 
 /// What to do about the tunnel's networks. Leaving comes first: somebody may be waiting to remove the network.
@@ -74,6 +76,40 @@ pub fn plan(map: &NetworkMap, home: &NetworkId, leases: &Leases) -> Plan {
     }
 }
 
+/// The networks that a former tunnel leaves: as the one in its place, it is in nobody's way.
+pub fn given_up_by(
+    map: &NetworkMap,
+    former: &ContainerId,
+    home: &NetworkId,
+    leases: &Leases,
+) -> Vec<NetworkId> {
+    let wanted = wanted(map, leases);
+    let joined = map.joined_by(former);
+    let given_up =
+        joined.filter(|id| !stays(map, home, id) && (!wanted.contains(*id) || leases.lets_go(id)));
+    given_up.cloned().collect()
+}
+
+/// The containers that know a former tunnel by an address and would have no way out without it, running or not.
+pub fn dependants<'a>(
+    map: &'a NetworkMap,
+    former: &'a ContainerId,
+) -> impl Iterator<Item = &'a Known> {
+    let addresses = map.containers().get(former).into_iter();
+    let addresses: BTreeSet<_> = addresses
+        .flat_map(|k| &k.container.endpoints)
+        .flat_map(super::inventory::Endpoint::addresses)
+        .collect();
+    let known = move |k: &&Known| {
+        let entry = k.container.labels.get(label::ENTRY);
+        entry.is_some_and(|e| {
+            e.parse()
+                .is_ok_and(|a: SocketAddr| addresses.contains(&a.ip()))
+        })
+    };
+    map.watched_containers().filter(known)
+}
+
 /// Whether the tunnel could be on that network.
 pub fn is_open(map: &NetworkMap, id: &NetworkId) -> bool {
     let view = map.networks().get(id);
@@ -90,10 +126,11 @@ fn stays(map: &NetworkMap, home: &NetworkId, id: &NetworkId) -> bool {
             .is_some_and(|view| view.network().default_bridge)
 }
 
-/// The networks to leave when the service ends and its tunnel stays: those without a running container for which
+/// The networks that a tunnel leaves when the service ends and it stays: those without a running container for which
 /// `depends` holds, in its own network namespace or in another's.
 pub fn farewell(
     map: &NetworkMap,
+    tunnel: &Container,
     home: &NetworkId,
     depends: impl Fn(&Known) -> bool,
 ) -> Vec<NetworkId> {
@@ -102,7 +139,8 @@ pub fn farewell(
         let mut owners = users().filter_map(|k| map.network_owner(&k.container.id));
         owners.any(|k| k.container.endpoint(id).is_some())
     };
-    let joined = map.joined().filter(|id| !stays(map, home, id) && !used(id));
+    let joined = tunnel.endpoints.iter().map(|e| &e.network);
+    let joined = joined.filter(|id| !stays(map, home, id) && !used(id));
     joined.cloned().collect()
 }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::core::resolve::Scope;
 use crate::core::sample;
 use crate::core::tunnel_state::Secret;
-use crate::core::wire::hello::{HELLO, challenge, is_met, read_hello};
+use crate::core::wire::hello::{HELLO, VERSION, challenge, is_met, read_hello};
 use crate::core::wire::{Key, Nonce};
 
 /// Nothing in these tests takes longer unless it hangs.
@@ -90,7 +90,7 @@ impl Rig {
         let (_, client) = read_hello(&hello).unwrap();
         let server: Nonce = [3; 32];
         stream
-            .write_all(&challenge(&KEY, &client, &server))
+            .write_all(&challenge(VERSION, &KEY, &client, &server))
             .await
             .unwrap();
         let mut proof = [0; 32];

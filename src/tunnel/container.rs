@@ -1,23 +1,37 @@
 //! Brings the tunnel's container up: adopts the one that is there, or makes it.
 //!
-//! One that will not start, or was made by another version, is made anew, never repaired.
+//! One that will not start is made anew, never repaired. One that speaks another version of the link gets a successor beside it
+//! (`succession`).
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::home::{self, Home};
+use super::home::{self, Home, listed};
+use super::image::Image;
 use super::probe::{Made, Met, answer, owner_of};
+use super::succession::{self, Standing};
 use super::{Asked, Error, SOCKS_PORT};
 use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::label::{INSTANCE, ROLE, ROLE_DATA, ROLE_TUNNEL};
 use crate::core::tunnel_state::{Secret, SocksAccess};
-use crate::docker::client::{TunnelFacts, TunnelSpec};
-use crate::docker::{self, Client};
+use crate::docker::Client;
+use crate::docker::client::{HomeAddresses, TunnelFacts, TunnelSpec};
 
 pub(super) const SECRET: &str = "DOCKLINE_SECRET";
 pub(super) const HOME: &str = "DOCKLINE_HOME";
 const NAME: &str = "DOCKLINE_NAME";
 /// Seconds that the tunnel may take to stop by itself, as its program does.
 const STOP_GRACE: i32 = 4;
+
+/// What a tunnel is made for, and of what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) client: &'a Client,
+    pub(super) instance: &'a Instance,
+    pub(super) image: &'a Image,
+    pub(super) home: &'a Home,
+    /// Whether dockline itself is there, and needs no other way.
+    pub(super) guest: bool,
+}
 
 /// A tunnel that answers.
 #[derive(Debug)]
@@ -31,38 +45,57 @@ pub(super) struct Tunnel {
     /// Whether the engine's machine is this one.
     pub(super) engine_is_here: bool,
     pub(super) loss: Option<String>,
+    /// Whether it has yet to take the name by which containers know it.
+    pub(super) is_nameless: bool,
+    /// The others of the instance: in their place it has come, or is to come.
+    pub(super) former: Vec<ContainerId>,
 }
 
-/// Sees to it that the tunnel runs and answers; `guest`: dockline itself is on its home, and needs no other way.
-pub(super) async fn ensure(
-    client: &Client,
-    instance: &Instance,
-    image: &str,
-    home: Home,
-    guest: bool,
-) -> Result<Tunnel, Error> {
-    let adopted = adopt(client, instance, image, &home).await?;
-    let ((id, secret), made) = match adopted {
-        Some(adopted) => (adopted, Made::Before),
-        None => (
-            create(client, instance, image, &home, None).await?,
-            Made::Now,
-        ),
+/// A tunnel's container that was started: it may not answer yet.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) id: ContainerId,
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) place: HomeAddresses,
+    pub(super) secret: Secret,
+    pub(super) made: Made,
+}
+
+/// Sees to it that the tunnel runs and answers.
+pub(super) async fn ensure(plan: Plan<'_>) -> Result<Tunnel, Error> {
+    let Standing {
+        started,
+        former,
+        taken,
+    } = succession::look(plan).await?;
+    let started = match started {
+        Some(started) => started,
+        None => create(plan, former.is_empty(), &taken).await?,
     };
-    let address = SocketAddr::new(IpAddr::V4(home.addresses.ipv4), SOCKS_PORT);
+    let is_nameless = started.name != plan.instance.tunnel_name();
+    let mut tunnel = reach(plan, started).await?;
+    (tunnel.is_nameless, tunnel.former) = (is_nameless, former);
+    Ok(tunnel)
+}
+
+/// Waits until it answers, at home or at a port that is published.
+async fn reach(plan: Plan<'_>, started: Started) -> Result<Tunnel, Error> {
+    let address = SocketAddr::new(IpAddr::V4(started.place.ipv4), SOCKS_PORT);
+    let secret = started.secret.clone();
     let direct = SocksAccess { address, secret };
-    match answer(&direct, made).await {
+    match answer(&direct, started.made).await {
         Ok(met) => {
-            let engine_is_here = met.here.ip() == home.gateway;
-            let mut tunnel = up(id, image, home, direct, met);
+            let engine_is_here = met.here.ip() == plan.home.gateway;
+            let mut tunnel = up(plan, started.id, started.image, direct, met);
             tunnel.engine_is_here = engine_is_here;
             Ok(tunnel)
         }
-        Err(source) if guest => Err(Error::SilentAtHome {
+        Err(source) if plan.guest => Err(Error::SilentAtHome {
             home: address,
             source,
         }),
-        Err(error) => publish(client, instance, image, home, address, error).await,
+        Err(error) => publish(plan, started, address, error).await,
     }
 }
 
@@ -74,37 +107,37 @@ pub(super) async fn owner(client: &Client, instance: &Instance) -> Result<Option
     }
 }
 
-fn up(id: ContainerId, image: &str, home: Home, socks: SocksAccess, met: Met) -> Tunnel {
+fn up(plan: Plan<'_>, id: ContainerId, image: String, socks: SocksAccess, met: Met) -> Tunnel {
     Tunnel {
         id,
-        image: image.to_owned(),
-        home: home.id,
+        image,
+        home: plan.home.id.clone(),
         socks,
         owner: met.owner,
         engine_is_here: false,
-        loss: home.loss,
+        loss: plan.home.loss.clone(),
+        is_nameless: false,
+        former: Vec::new(),
     }
 }
 
 /// The second way in, where this host has no route to the engine's networks: a port on the engine host's loopback.
 async fn publish(
-    client: &Client,
-    instance: &Instance,
-    image: &str,
-    home: Home,
+    plan: Plan<'_>,
+    started: Started,
     direct: SocketAddr,
     silence: std::io::Error,
 ) -> Result<Tunnel, Error> {
-    let name = instance.tunnel_name();
+    let client = plan.client;
     let port = format!("{SOCKS_PORT}/tcp");
     let published = |facts: &TunnelFacts| facts.published.get(&port).copied();
-    let mut facts = inspect(client, &name).await?;
+    let mut facts = inspect(client, started.id.as_str()).await?;
     if facts.as_ref().and_then(published).is_none() {
         if let Some(facts) = &facts {
             client.remove(&facts.id).await.asked("remove the tunnel")?;
         }
-        create(client, instance, image, &home, Some(SOCKS_PORT)).await?;
-        facts = inspect(client, &name).await?;
+        let made = make(plan, &started.name, &started.place, Some(SOCKS_PORT)).await?;
+        facts = inspect(client, made.id.as_str()).await?;
     }
     let silent = |source| Error::Silent {
         home: direct,
@@ -121,7 +154,8 @@ async fn publish(
         secret: Secret::new(secret),
     };
     let met = answer(&access, Made::Before).await.map_err(silent)?;
-    Ok(up(ContainerId::from(facts.id), image, home, access, met))
+    let id = ContainerId::from(facts.id);
+    Ok(up(plan, id, facts.image, access, met))
 }
 
 /// Removes the tunnel and its home, and what a bring-up that was cut short left of them.
@@ -157,90 +191,51 @@ async fn remove_volumes(client: &Client, own: &str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn inspect(client: &Client, name: &str) -> Result<Option<TunnelFacts>, Error> {
-    client
-        .inspect_tunnel(name)
-        .await
-        .asked("inspect the tunnel")
+pub(super) async fn inspect(
+    client: &Client,
+    reference: &str,
+) -> Result<Option<TunnelFacts>, Error> {
+    let facts = client.inspect_tunnel(reference).await;
+    facts.asked("inspect the tunnel")
 }
 
-/// The container that is there, if it can serve; otherwise it is removed.
-async fn adopt(
-    client: &Client,
-    instance: &Instance,
-    image: &str,
-    home: &Home,
-) -> Result<Option<(ContainerId, Secret)>, Error> {
-    let name = instance.tunnel_name();
-    let Some(facts) = inspect(client, &name).await? else {
-        return Ok(None);
+/// Makes one at a place that none of the others has; under the name that containers know, unless another still has that.
+async fn create(plan: Plan<'_>, is_first: bool, taken: &[HomeAddresses]) -> Result<Started, Error> {
+    let name = if is_first {
+        plan.instance.tunnel_name()
+    } else {
+        plan.instance.next_tunnel_name()
     };
-    if facts.labels.get(ROLE).map(String::as_str) != Some(ROLE_TUNNEL) {
-        return Err(Error::NameTaken(name));
-    }
-    let id = ContainerId::from(&facts.id);
-    let at_home = facts.networks.get(&instance.home_name()) == Some(&home.id);
-    let current = facts.image == image && facts.environment.get(HOME) == Some(&home.listed());
-    let secret = facts.environment.get(SECRET).filter(|_| current && at_home);
-    if let Some(secret) = secret {
-        let started = match (facts.running, facts.paused) {
-            (false, _) => client.start(&id).await,
-            (true, true) => client.unpause(&id).await,
-            (true, false) => Ok(()),
-        };
-        match started {
-            Ok(()) => return Ok(Some((id, Secret::new(secret)))),
-            Err(error @ docker::Error::Refused { .. }) => {
-                tracing::debug!(%error, "tunnel does not start again");
-            }
-            Err(source) => {
-                return Err(Error::Engine {
-                    action: "start the tunnel",
-                    source,
-                });
-            }
-        }
-    }
-    if facts.running
-        && at_home
-        && let Some(owner) = owner_of(&facts).await
-    {
-        return Err(Error::Owned(owner));
-    }
-    tracing::info!(
-        container = id.short(),
-        "tunnel cannot be used any more; making a new one"
-    );
-    client
-        .remove(&facts.id)
-        .await
-        .asked("remove the old tunnel")?;
-    Ok(None)
+    let mut places = plan.home.places();
+    let place = places.find(|place| !taken.contains(place));
+    let place = place.ok_or(Error::Crowded)?;
+    make(plan, &name, &place, None).await
 }
 
-async fn create(
-    client: &Client,
-    instance: &Instance,
-    image: &str,
-    home: &Home,
+async fn make(
+    plan: Plan<'_>,
+    name: &str,
+    place: &HomeAddresses,
     publish: Option<u16>,
-) -> Result<(ContainerId, Secret), Error> {
+) -> Result<Started, Error> {
+    let Plan {
+        client, instance, ..
+    } = plan;
     let secret = random_secret()?;
     let spec = TunnelSpec {
-        name: instance.tunnel_name(),
-        alias: instance.tunnel_name(),
-        image: image.to_owned(),
+        name: name.to_owned(),
+        image: plan.image.reference.clone(),
         labels: [(INSTANCE, instance.as_str()), (ROLE, ROLE_TUNNEL)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into_iter()
             .collect(),
         environment: vec![
             format!("{SECRET}={}", secret.expose()),
-            format!("{HOME}={}", home.listed()),
+            format!("{HOME}={}", listed(place)),
             format!("{NAME}={}", instance.tunnel_name()),
         ],
         home: instance.home_name(),
-        addresses: home.addresses.clone(),
+        addresses: place.clone(),
         publish,
     };
     let id = client
@@ -258,7 +253,14 @@ async fn create(
             source,
         });
     }
-    Ok((id, secret))
+    Ok(Started {
+        id,
+        name: name.to_owned(),
+        image: spec.image,
+        place: place.clone(),
+        secret,
+        made: Made::Now,
+    })
 }
 
 fn random_secret() -> Result<Secret, Error> {

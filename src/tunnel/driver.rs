@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Tunnel};
 use super::operations::Operations;
+use super::succession::Formers;
 use super::{Asked, Error, guest, home, image, join};
 use crate::core::engine_state::EngineState;
 use crate::core::id::{ContainerId, Instance, NetworkId};
@@ -138,16 +139,27 @@ impl Driver {
         let image = image::ensure(&self.client, &info.arch, self.image.as_deref()).await?;
         let home = home::ensure(&self.client, &self.instance).await?;
         let guest = guest::join(&self.client, &home.id).await?;
-        let tunnel = container::ensure(&self.client, &self.instance, &image, home, guest).await?;
-        match tunnel.owner {
-            Some(other) if other != self.owner => Err(Error::Owned(other)),
-            _ => Ok(tunnel),
+        let tunnel = container::ensure(container::Plan {
+            client: &self.client,
+            instance: &self.instance,
+            image: &image,
+            home: &home,
+            guest,
+        })
+        .await?;
+        if let Some(other) = tunnel.owner.as_ref().filter(|o| **o != self.owner) {
+            return Err(Error::Owned(other.clone()));
         }
+        if tunnel.is_nameless {
+            self.take_over(&tunnel).await?;
+        }
+        Ok(tunnel)
     }
 
     /// Joins and leaves until the tunnel is gone, or not the same any more: started anew it may answer elsewhere.
     async fn keep(&mut self, tunnel: &Tunnel, state: &watch::Sender<TunnelState>) {
         let mut operations = Operations::default();
+        let mut formers = Formers::new(&tunnel.former);
         let mut incarnation: Option<String> = None;
         let unseen = Instant::now() + UNSEEN;
         loop {
@@ -174,13 +186,16 @@ impl Driver {
                 operations.start(&plan, self, &map, &tunnel.id);
                 state.send_if_modified(|s| operations.report(&map, s));
             }
+            formers.step(self, &map, &tunnel.home);
             let unseen = incarnation.is_none().then_some(unseen);
-            let wake = operations.next_wake().into_iter().chain(unseen).min();
+            let wakes = [operations.next_wake(), formers.next_wake(), unseen];
+            let wake = wakes.into_iter().flatten().min();
             tokio::select! {
                 // Whoever wrote them may end before the tunnel does, and says nothing of the tunnel by that.
                 Ok(()) = self.map.changed() => {}
                 Ok(()) = self.leases.changed() => {}
                 () = operations.next_done() => {}
+                () = formers.next_done() => {}
                 () = sleep_until(wake) => {}
             }
         }
@@ -211,10 +226,12 @@ impl Driver {
             .find(|v| v.network().name == self.instance.home_name());
         let home = home.map_or_else(|| NetworkId::from(""), |view| view.network().id.clone());
         let depends = |k: &Known| k.container.labels.contains_key(label::UNDO);
-        for network in membership::farewell(&map, &home, depends) {
-            join::leave(&self.client, &tunnel, &network)
-                .await
-                .asked("leave a network")?;
+        for known in map.tunnels() {
+            let container = &known.container;
+            for network in membership::farewell(&map, container, &home, depends) {
+                let left = join::leave(&self.client, &container.id, &network).await;
+                left.asked("leave a network")?;
+            }
         }
         Ok(Some(Leftover { tunnel, injected }))
     }

@@ -22,8 +22,10 @@ const ROLE_PROBE: &str = "probe";
 const NO_IPV6: &str = "the engine gives no IPv6: the tunnel cannot be reached over it";
 /// The tunnel's place in the home network's IPv6 range.
 const IPV6_HOST: u128 = 0xfe;
+/// How many tunnels may be there at a time: one, and former ones that still have callers.
+const PLACES: u8 = 8;
 
-/// The home network, with the addresses that the tunnel has there.
+/// The home network, with the addresses that the first tunnel has there.
 #[derive(Debug)]
 pub(super) struct Home {
     pub(super) id: NetworkId,
@@ -167,12 +169,26 @@ fn describe(id: &NetworkId, ranges: impl Iterator<Item = IpNet>) -> Option<Home>
 }
 
 impl Home {
-    /// All addresses, as the tunnel takes them from its environment.
-    pub(super) fn listed(&self) -> String {
-        let HomeAddresses { ipv4, ipv6 } = &self.addresses;
-        let all = std::iter::once(IpAddr::V4(*ipv4)).chain(ipv6.map(IpAddr::V6));
-        all.map(|a| a.to_string()).collect::<Vec<_>>().join(",")
+    /// The places of tunnels, from the highest addresses down: a successor stands beside the one that is there.
+    pub(super) fn places(&self) -> impl Iterator<Item = HomeAddresses> {
+        let HomeAddresses { ipv4, ipv6 } = self.addresses;
+        (0..PLACES).map(move |place| HomeAddresses {
+            ipv4: Ipv4Addr::from(u32::from(ipv4).saturating_sub(place.into())),
+            ipv6: ipv6.map(|ipv6| Ipv6Addr::from(u128::from(ipv6).saturating_sub(place.into()))),
+        })
     }
+
+    /// The place of a tunnel that was made with these addresses.
+    pub(super) fn place(&self, addresses: Option<&String>) -> Option<HomeAddresses> {
+        self.places()
+            .find(|place| addresses.is_some_and(|given| *given == listed(place)))
+    }
+}
+
+/// All addresses, as the tunnel takes them from its environment.
+pub(super) fn listed(HomeAddresses { ipv4, ipv6 }: &HomeAddresses) -> String {
+    let all = std::iter::once(IpAddr::V4(*ipv4)).chain(ipv6.map(IpAddr::V6));
+    all.map(|a| a.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// A random /64 of the unique local addresses (RFC 4193: fd, 40 random bits, subnet 0).

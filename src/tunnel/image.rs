@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Asked, Error};
+use crate::core::adoption::Image as Origin;
 use crate::core::label;
 use crate::docker::Client;
 
@@ -21,12 +22,28 @@ include!(concat!(env!("OUT_DIR"), "/tunnel_binaries.rs"));
 const REPOSITORY: &str = "dockline/tunnel";
 const PROGRAM: &str = "dockline-tunnel";
 
-/// Sees to it that the engine has the image, and returns its reference.
+/// The image that tunnels are made of.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) reference: String,
+    pub(super) origin: Origin,
+}
+
+/// Sees to it that the engine has the image.
 pub(super) async fn ensure(
     client: &Client,
     arch: &str,
     named: Option<&str>,
-) -> Result<String, Error> {
+) -> Result<Image, Error> {
+    let reference = reference(client, arch, named).await?;
+    let origin = match named {
+        Some(_) => Origin::AskedFor,
+        None => Origin::BuiltIn,
+    };
+    Ok(Image { reference, origin })
+}
+
+async fn reference(client: &Client, arch: &str, named: Option<&str>) -> Result<String, Error> {
     if let Some(reference) = named {
         let there = client
             .has_image(reference)

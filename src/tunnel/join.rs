@@ -12,8 +12,8 @@ const ATTEMPTS: usize = 3;
 
 /// Joins the tunnel to a network, at addresses that nobody is likely to ask for.
 ///
-/// Where the network leads out, it gets another alias beside its name, by which its entry knows that without dockline
-/// (`tunnel-image/src/plain.rs`).
+/// Its name there is its container's. Where the network leads out, it gets an alias beside that, by which its entry knows so
+/// without dockline (`tunnel-image/src/plain.rs`).
 pub(super) async fn join(
     client: &Client,
     tunnel: &ContainerId,
@@ -21,7 +21,7 @@ pub(super) async fn join(
     network: &Network,
 ) -> Result<(), Error> {
     let open = (!network.internal).then(|| format!("open.{name}"));
-    let aliases: Vec<_> = open.into_iter().chain([name.to_owned()]).collect();
+    let aliases: Vec<_> = open.into_iter().collect();
     let aliases = |way: &Attachment| if way.named { &aliases[..] } else { &[] };
     let id = &network.id;
     let mut taken = BTreeSet::new();

@@ -59,7 +59,7 @@ impl Operations {
         map: &NetworkMap,
         tunnel: &ContainerId,
     ) {
-        self.forget_seen(map);
+        self.forget_seen(map, tunnel);
         for network in &plan.leave {
             if self.may_start(network, Operation::Leave) {
                 let (client, tunnel, network) =
@@ -165,9 +165,9 @@ impl Operations {
     }
 
     /// What the map shows, or has had time to show, is no longer recent.
-    fn forget_seen(&mut self, map: &NetworkMap) {
+    fn forget_seen(&mut self, map: &NetworkMap, tunnel: &ContainerId) {
         let now = Instant::now();
-        let joined: BTreeSet<_> = map.joined().collect();
+        let joined: BTreeSet<_> = map.joined_by(tunnel).collect();
         self.recent.retain(|network, (operation, until)| {
             let shown = joined.contains(network) == (*operation == Operation::Join);
             until.is_none_or(|until| until > now && !shown)

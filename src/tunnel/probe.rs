@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::SOCKS_PORT;
 use super::container::{HOME, SECRET};
+use crate::core::adoption::Speaks;
 use crate::core::tunnel_state::{Secret, SocksAccess};
-use crate::core::wire::Message;
+use crate::core::wire::{Message, Stranger};
 use crate::docker::client::TunnelFacts;
 use crate::link::hello;
 
@@ -19,7 +20,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// When a tunnel's container was made.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Made {
     Before,
     Now,
@@ -68,8 +69,33 @@ pub(super) async fn answer(access: &SocksAccess, made: Made) -> io::Result<Met> 
     }
 }
 
+/// What the tunnel in that container speaks, and who owns it. One that does not answer is nobody's.
+pub(super) async fn speaks(facts: &TunnelFacts) -> (Speaks, Option<String>) {
+    let Some(access) = access(facts) else {
+        return (Speaks::Nothing, None);
+    };
+    match probe(&access).await {
+        Ok(met) => (Speaks::Ours, met.owner),
+        Err(error) => {
+            let stranger = error.get_ref().and_then(|e| e.downcast_ref());
+            let is_other = matches!(stranger, Some(Stranger::Version(_)));
+            let speaks = if is_other {
+                Speaks::Another
+            } else {
+                Speaks::Nothing
+            };
+            (speaks, None)
+        }
+    }
+}
+
 /// Who owns the tunnel in that container. One that does not answer is nobody's.
 pub(super) async fn owner_of(facts: &TunnelFacts) -> Option<String> {
+    probe(&access(facts)?).await.ok()?.owner
+}
+
+/// How a tunnel is reached, by what its container says.
+fn access(facts: &TunnelFacts) -> Option<SocksAccess> {
     let published = facts.published.get(&format!("{SOCKS_PORT}/tcp"));
     let address = if let Some(port) = published {
         SocketAddr::from(([127, 0, 0, 1], *port))
@@ -78,6 +104,5 @@ pub(super) async fn owner_of(facts: &TunnelFacts) -> Option<String> {
         SocketAddr::new(home.parse().ok()?, SOCKS_PORT)
     };
     let secret = Secret::new(facts.environment.get(SECRET)?);
-    let met = probe(&SocksAccess { address, secret }).await;
-    met.ok()?.owner
+    Some(SocksAccess { address, secret })
 }

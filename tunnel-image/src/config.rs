@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::Error;
 use crate::secret::Secret;
+use crate::wire::hello::VERSION;
 
 /// The port of SOCKS unless `DOCKLINE_SOCKS_PORT` says otherwise.
 pub const SOCKS_PORT: u16 = 1080;
@@ -21,12 +22,15 @@ pub struct Config {
     pub secret: Secret,
     /// `DOCKLINE_HOME`: the container's addresses on the home network, the only ones beside loopback that SOCKS listens on.
     pub home: Vec<IpAddr>,
-    /// `DOCKLINE_NAME`: the tunnel's name, its alias on every network.
+    /// `DOCKLINE_NAME`: the tunnel's name on every network.
     pub name: String,
     /// `DOCKLINE_SOCKS_PORT`.
     pub socks_port: u16,
     /// `DOCKLINE_ENTRY_PORT`.
     pub entry_port: u16,
+    /// `DOCKLINE_LINK_VERSION`: which version of the link's protocol it says that it speaks. For tests of upgrades, which find
+    /// no tunnel of another version otherwise.
+    pub link_version: u8,
 }
 
 impl Config {
@@ -56,6 +60,10 @@ impl Config {
             name: required("DOCKLINE_NAME")?,
             socks_port: port("DOCKLINE_SOCKS_PORT", SOCKS_PORT)?,
             entry_port: port("DOCKLINE_ENTRY_PORT", ENTRY_PORT)?,
+            link_version: match variable("DOCKLINE_LINK_VERSION") {
+                Some(version) => parse("DOCKLINE_LINK_VERSION", &version)?,
+                None => VERSION,
+            },
         })
     }
 }

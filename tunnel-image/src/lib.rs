@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 mod auth;
@@ -46,6 +47,7 @@ pub mod wire;
 pub use config::{Config, ENTRY_PORT, SOCKS_PORT};
 pub use probe::probe;
 pub use secret::{NotASecret, Secret};
+use signal::Order;
 
 /// For open tunnels after the first signal; Docker kills after ten seconds.
 const GRACE: Duration = Duration::from_secs(3);
@@ -78,20 +80,24 @@ pub enum Error {
     Signals(#[source] io::Error),
 }
 
-/// Runs the tunnel until SIGTERM or SIGINT, then gives what is open three seconds, or until a second signal.
+/// Runs the tunnel until SIGTERM or SIGINT, then gives what is open three seconds, or until a second signal. After SIGUSR1 it
+/// takes nobody any more, and ends when the last of those it has has left.
 pub async fn run(config: Config) -> Result<(), Error> {
     let mut signals = signal::Signals::catch().map_err(Error::Signals)?;
     let limits = limits::raise();
     let home = tokio::select! {
         bound = listen::bind(&config.home, config.socks_port) => bound?,
-        () = signals.next() => return Ok(()),
+        _ = signals.next() => return Ok(()),
     };
     let entry = listen::bind_entry(config.entry_port)?;
     say(format_args!("{} ready", env!("CARGO_PKG_VERSION")));
 
     let names = Arc::new(names::Names::from_file("/etc/resolv.conf"));
-    let link = Arc::new(link::Link::new(limits.parked));
+    let link = Arc::new(link::Link::new(limits.parked, config.link_version));
+    // From the first signal to both loops and to callers between two requests: dropping it is the news.
+    let (going_tx, going) = watch::channel(());
     let plain = Arc::new(plain::Plain {
+        going: going.clone(),
         name: config.name,
         home: config.home,
         names: Arc::clone(&names),
@@ -114,32 +120,39 @@ pub async fn run(config: Config) -> Result<(), Error> {
         let callers = Arc::clone(&callers);
         async move { callers.serve(stream).await }
     };
-    // From the first signal to both loops: dropping it is the news.
-    let (going_tx, going) = watch::channel(());
-    let (mut clients, mut callers, ()) = tokio::join!(
+    let (mut clients, mut callers, order) = tokio::join!(
         serve::serve(home, serve_client, limits.clients, gone(going.clone())),
         serve::serve(entry, serve_caller, limits.callers, gone(going)),
         async {
-            signals.next().await;
+            let order = signals.next().await;
             drop(going_tx);
+            order
         },
     );
     // An owner is told by its end, and would otherwise be waited for.
     link.end();
-    let all_ended = async {
-        while clients.join_next().await.is_some() {}
-        while callers.join_next().await.is_some() {}
-    };
+    if order == Order::Retire {
+        tokio::select! {
+            () = all_ended(&mut clients, &mut callers) => {}
+            () = signals.stop() => {}
+        }
+    }
     tokio::select! {
-        _ = timeout(GRACE, all_ended) => {}
-        () = signals.next() => {}
+        _ = timeout(GRACE, all_ended(&mut clients, &mut callers)) => {}
+        () = signals.stop() => {}
     }
     clients.shutdown().await;
     callers.shutdown().await;
     Ok(())
 }
 
-async fn gone(mut going: watch::Receiver<()>) {
+async fn all_ended(clients: &mut JoinSet<()>, callers: &mut JoinSet<()>) {
+    while clients.join_next().await.is_some() {}
+    while callers.join_next().await.is_some() {}
+}
+
+/// Waits until the tunnel is told to end.
+pub(crate) async fn gone(mut going: watch::Receiver<()>) {
     // Nobody ever sends: what is waited for is the sender's end.
     let _ = going.changed().await;
 }

@@ -35,6 +35,8 @@ pub(crate) struct Link {
     state: Mutex<State>,
     /// Of parked streams.
     most: usize,
+    /// Which version of the protocol is spoken.
+    version: u8,
 }
 
 #[derive(Debug, Default)]
@@ -84,10 +86,11 @@ impl HandedOn {
 
 impl Link {
     /// Keeps at most so many streams parked.
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, version: u8) -> Self {
         Self {
             state: Mutex::default(),
             most,
+            version,
         }
     }
 
@@ -103,7 +106,11 @@ impl Link {
 
     /// Serves a connection that began as the link's do.
     pub(crate) async fn serve(&self, mut client: Client, secret: &Secret, deadline: Instant) {
-        let met = timeout_at(deadline, talk::meet(&mut client, secret.key())).await;
+        let met = timeout_at(
+            deadline,
+            talk::meet(&mut client, secret.key(), self.version),
+        )
+        .await;
         // Whoever does not know the secret is told nothing.
         let Ok(Ok(wish)) = met else { return };
         match wish {

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::dial::{Failure, connect};
@@ -46,7 +47,9 @@ const OWN_NAME: Duration = Duration::from_secs(2);
 /// What all callers in plain mode share.
 #[derive(Debug)]
 pub(crate) struct Plain {
-    /// The tunnel's own name, an alias on every network.
+    /// Ends when the tunnel is told to: callers then get the answer that they wait for, and no other.
+    pub(crate) going: watch::Receiver<()>,
+    /// The tunnel's own name on every network.
     pub(crate) name: String,
     /// Its addresses on the home network, which leads out.
     pub(crate) home: Vec<IpAddr>,
@@ -180,8 +183,8 @@ impl Plain {
         let Ok(Ok(found)) = timeout(OWN_NAME, self.names.reverse(local)).await else {
             return Network::Unknown;
         };
-        let ours = found.iter().find_map(|name| name.strip_prefix(&self.name));
-        match ours.map(|rest| rest.trim_matches('.')) {
+        let ours = found.iter().find_map(|name| network_of(&self.name, name));
+        match ours {
             None => Network::Default,
             Some("") => Network::Unknown,
             Some(network) => Network::Named(network.to_owned()),
@@ -202,4 +205,15 @@ impl Plain {
             }
         }
     }
+}
+
+/// The network in a name of this tunnel, `NAME.NETWORK`; nothing if it is not this tunnel's. One that a successor stands beside has
+/// something more to its name, behind a `_`, which no instance's name has.
+fn network_of<'a>(own: &str, found: &'a str) -> Option<&'a str> {
+    let rest = found.strip_prefix(own)?;
+    let rest = match rest.strip_prefix('_') {
+        Some(more) => more.split_once('.').map_or("", |(_, network)| network),
+        None => rest,
+    };
+    Some(rest.trim_matches('.'))
 }

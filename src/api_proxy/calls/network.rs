@@ -28,7 +28,9 @@ pub(super) async fn remove(shared: Arc<Shared>, reference: String) -> Result<For
 /// Makes the tunnel leave a network, and waits until it has.
 pub(super) async fn let_go(shared: &Shared, network: NetworkId) -> Held {
     let held = Held::new(&shared.leases, [network.clone()], Lease::LetGo);
-    let left = shared.until(LEAVE, |map| !map.joined().any(|joined| *joined == network));
+    let left = shared.until(LEAVE, |map| {
+        !map.joined_by_any().any(|joined| *joined == network)
+    });
     if !left.await {
         warn!(
             network = network.short(),
@@ -43,7 +45,7 @@ pub(super) async fn prune(shared: Arc<Shared>) -> Result<Forward, Refusal> {
     let home = shared.instance.home_name();
     let settled = shared.until(LEAVE, |map| {
         let wanted = membership::wanted(map, &shared.leases.borrow());
-        map.joined().all(|id| {
+        map.joined_by_any().all(|id| {
             let view = map.networks().get(id);
             let stays = view
                 .is_none_or(|view| view.network().default_bridge || view.network().name == home);

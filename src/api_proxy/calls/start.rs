@@ -126,6 +126,7 @@ fn id_of(map: &NetworkMap, network: &WantedNetwork) -> Option<NetworkId> {
 }
 
 fn asks_for_ours(map: &NetworkMap, network: &NetworkId, addresses: &[IpAddr]) -> bool {
-    let endpoint = map.tunnel().and_then(|t| t.container.endpoint(network));
-    endpoint.is_some_and(|endpoint| endpoint.addresses().any(|ours| addresses.contains(&ours)))
+    let tunnels = map.tunnels();
+    let mut endpoints = tunnels.filter_map(|t| t.container.endpoint(network));
+    endpoints.any(|endpoint| endpoint.addresses().any(|ours| addresses.contains(&ours)))
 }

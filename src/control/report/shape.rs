@@ -94,6 +94,20 @@ pub struct Tunnel {
     pub problem: Option<String>,
     /// Watched networks that it keeps off, and why.
     pub kept_off: Vec<KeptOff>,
+    /// Tunnels in whose place it has come, and that still have callers.
+    #[serde(default)]
+    pub former: Vec<FormerTunnel>,
+}
+
+/// A tunnel that has a successor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FormerTunnel {
+    /// Its container's id.
+    pub id: String,
+    /// Its container's name.
+    pub name: String,
+    /// The containers that know it by an address: for their sake it stays, and they are not intercepted.
+    pub containers: Vec<String>,
 }
 
 /// `tunnel.link` of [`Status`].

@@ -177,6 +177,59 @@ fn the_default_bridge_knows_no_names() {
     }
 }
 
+/// A tunnel that has a successor, on all networks still.
+const FORMER: &str = "
+    run dockline-tunnel-x tunnel home=10.9.0.3 a=10.1.0.8 bridge=172.17.0.8
+    run dockline-tunnel-x_0 tunnel home=10.9.0.2 a=10.1.0.9 b=10.2.0.9 bridge=172.17.0.9
+    run w watched a=10.1.0.2
+    run x b=10.2.0.2";
+
+#[test]
+fn a_former_tunnel_is_in_nobodys_way_and_joins_nothing() {
+    let map = map(&format!("{NETWORKS}{FORMER}"));
+    let (former, home) = (id("dockline-tunnel-x_0"), network_id("home"));
+    let mut leases = Leases::default();
+    assert_eq!(
+        given_up_by(&map, &former, &home, &leases),
+        [network_id("b")]
+    );
+    for network in ["a", "bridge"] {
+        leases.add(&network_id(network), Lease::LetGo);
+    }
+    let left = given_up_by(&map, &former, &home, &leases);
+    assert_eq!(left, [network_id("a"), network_id("b")]);
+    // The one in its place goes by its own networks.
+    assert_eq!(
+        plan(&map, &home, &Leases::default()),
+        Plan::default(),
+        "it is where it is wanted"
+    );
+    let joined: Vec<_> = map.joined_by_any().collect();
+    assert!(joined.contains(&&network_id("b")));
+    assert!(!map.joined().any(|n| *n == network_id("b")));
+}
+
+#[test]
+fn a_former_tunnel_stays_for_those_who_know_its_address() {
+    let map = map(&format!(
+        "{NETWORKS}{FORMER}
+        run by-bridge watched label=dockline.entry=172.17.0.9:8790 bridge=172.17.0.4
+        stop by-home watched label=dockline.entry=10.9.0.2:8790
+        run new watched label=dockline.entry=172.17.0.8:8790 bridge=172.17.0.5
+        run elsewhere watched label=dockline.entry=nonsense bridge=172.17.0.6"
+    ));
+    let names = |tunnel: &str| {
+        let tunnel = id(tunnel);
+        let mut names: Vec<_> = dependants(&map, &tunnel)
+            .map(|k| k.container.name.clone())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("dockline-tunnel-x_0"), ["by-bridge", "by-home"]);
+    assert_eq!(names("dockline-tunnel-x"), ["new"]);
+}
+
 #[test]
 fn what_stays_behind_keeps_to_the_networks_of_those_who_need_it() {
     let map = map(&format!(
@@ -188,7 +241,8 @@ fn what_stays_behind_keeps_to_the_networks_of_those_who_need_it() {
         stop z watched"
     ));
     let leaves = |who: &str| {
-        let left = farewell(&map, &network_id("home"), |k| {
+        let tunnel = &map.tunnel().unwrap().container;
+        let left = farewell(&map, tunnel, &network_id("home"), |k| {
             who.contains(&k.container.name)
         });
         left.iter()

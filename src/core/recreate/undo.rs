@@ -63,7 +63,14 @@ fn environment(env: &mut Vec<Value>, undo: &Undo) {
 }
 
 fn restore_labels(labels: &mut Map<String, Value>, undo: &Undo) {
-    for own in [label::INSTANCE, label::UNDO, label::CA, label::REPLACES] {
+    let own = [
+        label::INSTANCE,
+        label::UNDO,
+        label::CA,
+        label::ENTRY,
+        label::REPLACES,
+    ];
+    for own in own {
         labels.remove(own);
     }
     for (key, before) in &undo.labels {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::core::inject::Undo;
-use crate::core::label::{CA, INSTANCE, REPLACES, UNDO};
+use crate::core::label::{CA, ENTRY, INSTANCE, REPLACES, UNDO};
 
 /// The configuration that the committed image would have if nobody had intercepted the container; nothing if it is not
 /// known what was done to it. All three as the engine describes them; `base`: the image of the container, if it is
@@ -61,7 +61,9 @@ fn name(pair: &Value) -> &str {
 
 fn restore(labels: &mut Map<String, Value>, injected: &Value, base: &Value, undo: &Undo) {
     let changed = undo.labels.keys().map(String::as_str);
-    let keys: BTreeSet<_> = changed.chain([INSTANCE, UNDO, CA, REPLACES]).collect();
+    let keys: BTreeSet<_> = changed
+        .chain([INSTANCE, UNDO, CA, ENTRY, REPLACES])
+        .collect();
     for key in keys {
         if labels
             .get(key)

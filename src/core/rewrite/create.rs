@@ -8,7 +8,7 @@ use serde_json::{Result, json};
 use super::Object;
 use crate::core::id::Instance;
 use crate::core::inject::{
-    Attached, Candidate, Exempt, FOLDER, Injection, Undo, environment, injectable,
+    Attached, Candidate, Entry, Exempt, FOLDER, Injection, Undo, environment, injectable,
 };
 use crate::core::label::{self, Labels};
 use crate::core::trust::{Wanted, wanted};
@@ -144,6 +144,14 @@ impl Create {
         let given = self.labels.insert(label::INSTANCE.to_owned(), instance);
         if given.is_some() {
             undo.labels.insert(label::INSTANCE.to_owned(), given);
+        }
+        if let Entry::Address(address) = &injection.entry {
+            let given = self
+                .labels
+                .insert(label::ENTRY.to_owned(), address.to_string());
+            if given.is_some() {
+                undo.labels.insert(label::ENTRY.to_owned(), given);
+            }
         }
         let undo = serde_json::to_string(&undo)?;
         self.labels.insert(label::UNDO.to_owned(), undo);

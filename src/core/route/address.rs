@@ -61,8 +61,7 @@ pub fn route_address(
 }
 
 fn is_tunnel(map: &NetworkMap, address: IpAddr) -> bool {
-    let endpoints = map.tunnel().map(|known| &known.container.endpoints);
-    let mut endpoints = endpoints.into_iter().flatten();
+    let mut endpoints = map.tunnels().flat_map(|known| &known.container.endpoints);
     endpoints.any(|endpoint| endpoint.addresses().any(|own| own == address))
 }
 

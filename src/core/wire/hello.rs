@@ -49,10 +49,10 @@ pub fn read_hello(bytes: &[u8; HELLO]) -> Option<(u8, Nonce)> {
     Some((*version, nonce.try_into().ok()?))
 }
 
-/// The tunnel's answer to a hello.
-pub fn challenge(key: &Key, client: &Nonce, server: &Nonce) -> Vec<u8> {
+/// The answer to a hello of a tunnel that speaks that version.
+pub fn challenge(version: u8, key: &Key, client: &Nonce, server: &Nonce) -> Vec<u8> {
     let proof = mac(Prover::Server, key, client, server).finalize();
-    [&[VERSION][..], server, &proof.into_bytes()].concat()
+    [&[version][..], server, &proof.into_bytes()].concat()
 }
 
 /// Checks the tunnel's answer and makes the proof that it waits for.
@@ -109,7 +109,9 @@ mod tests {
     const SERVER: Nonce = [0xbb; 32];
 
     fn answer(key: &Key) -> [u8; CHALLENGE] {
-        challenge(key, &CLIENT, &SERVER).try_into().unwrap()
+        challenge(VERSION, key, &CLIENT, &SERVER)
+            .try_into()
+            .unwrap()
     }
 
     #[test]
@@ -153,7 +155,9 @@ mod tests {
     #[test]
     fn proofs_are_the_hmac_that_the_protocol_names() {
         let key: Key = std::array::from_fn(|i| u8::try_from(i).unwrap());
-        let bytes: [u8; CHALLENGE] = challenge(&key, &CLIENT, &SERVER).try_into().unwrap();
+        let bytes: [u8; CHALLENGE] = challenge(VERSION, &key, &CLIENT, &SERVER)
+            .try_into()
+            .unwrap();
         let digits = |text: &str| -> Vec<u8> {
             let pairs = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
             pairs

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
-    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings, HostConfig,
+    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptions, RemoveContainerOptions, StopContainerOptions,
+    CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, StopContainerOptions,
 };
 
 use super::{Client, SLOW, found};
@@ -27,8 +27,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct TunnelSpec {
     /// Its name.
     pub name: String,
-    /// Its name in DNS, on every network.
-    pub alias: String,
     /// Its image.
     pub image: String,
     /// Its labels.
@@ -57,6 +55,8 @@ pub struct HomeAddresses {
 pub struct TunnelFacts {
     /// Its id.
     pub id: String,
+    /// Its name.
+    pub name: String,
     /// Its image's reference, as given at create.
     pub image: String,
     /// Its labels.
@@ -67,6 +67,8 @@ pub struct TunnelFacts {
     pub running: bool,
     /// Whether it is paused.
     pub paused: bool,
+    /// Whether the engine starts it again when it has ended.
+    pub restarts: bool,
     /// The id of the endpoint's network, by the network's name.
     pub networks: BTreeMap<String, NetworkId>,
     /// The loopback port on which a container port is published.
@@ -114,6 +116,28 @@ impl Client {
         .map(drop)
     }
 
+    /// Has a tunnel end by itself when the last of its callers has left, and stay down. One that does not run is fine.
+    pub async fn retire(&self, id: &ContainerId) -> Result<(), Error> {
+        let body = ContainerUpdateBody {
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::NO),
+                maximum_retry_count: None,
+            }),
+            ..Default::default()
+        };
+        let call = self.docker()?.update_container(id.as_str(), body);
+        found(self.within(SLOW, call).await)?;
+        let options = KillContainerOptions {
+            // As the tunnel's program has it (`tunnel-image/src/signal.rs`).
+            signal: "SIGUSR1".to_owned(),
+        };
+        let call = self.docker()?.kill_container(id.as_str(), Some(options));
+        match found(self.within(SLOW, call).await) {
+            Err(error) if error.status() == Some(409) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Removes a container, running or not, and waits until it has gone.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions {
@@ -155,15 +179,26 @@ impl Client {
         let environment = config.env.unwrap_or_default();
         let pairs = environment.iter().filter_map(|e| e.split_once('='));
         let state = inspect.state.unwrap_or_default();
+        let host = inspect.host_config.unwrap_or_default();
         let networks = settings.networks.unwrap_or_default().into_iter();
         let published = settings.ports.unwrap_or_default().into_iter();
         Ok(Some(TunnelFacts {
             id: inspect.id.unwrap_or_default(),
+            name: inspect
+                .name
+                .unwrap_or_default()
+                .trim_start_matches('/')
+                .to_owned(),
             image: config.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             running: state.running == Some(true) && state.restarting != Some(true),
             paused: state.paused == Some(true),
+            restarts: host.restart_policy.is_some_and(|policy| {
+                policy
+                    .name
+                    .is_some_and(|name| name != RestartPolicyNameEnum::NO)
+            }),
             networks: networks
                 .filter_map(|(name, e)| Some((name, NetworkId::from(e.network_id?))))
                 .collect(),
@@ -188,7 +223,6 @@ fn tunnel_body(spec: &TunnelSpec) -> ContainerCreateBody {
         ..Default::default()
     };
     let home = EndpointSettings {
-        aliases: Some(vec![spec.alias.clone()]),
         ipam_config: Some(addresses),
         ..Default::default()
     };

@@ -12,6 +12,7 @@ mod own_proxy;
 pub(super) mod recorder;
 mod shares;
 mod tls;
+mod upgrade;
 
 use inside::Inside;
 use recorder::Recorder;

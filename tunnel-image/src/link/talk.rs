@@ -4,12 +4,13 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::wire::hello::{HELLO, Proof, VERSION, challenge, is_met, read_hello};
+use crate::wire::hello::{HELLO, Proof, challenge, is_met, read_hello};
 use crate::wire::message::{HEAD, read_head};
 use crate::wire::{Key, Message, Nonce};
 
-/// Finds out whether the other side knows the secret, and what it wants. Deadlines are the caller's.
-pub(super) async fn meet<S>(stream: &mut S, key: &Key) -> io::Result<Message>
+/// Finds out whether the other side knows the secret and speaks the same version, and what it wants. Deadlines are the
+/// caller's.
+pub(super) async fn meet<S>(stream: &mut S, key: &Key, own: u8) -> io::Result<Message>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -19,10 +20,11 @@ where
     let mut server: Nonce = [0; 32];
     getrandom::fill(&mut server)?;
     // Whoever speaks another version learns from the answer which one is spoken here.
-    stream.write_all(&challenge(key, &client, &server)).await?;
+    let challenge = challenge(own, key, &client, &server);
+    stream.write_all(&challenge).await?;
     let mut proof: Proof = [0; 32];
     stream.read_exact(&mut proof).await?;
-    if version != VERSION || !is_met(key, &client, &server, &proof) {
+    if version != own || !is_met(key, &client, &server, &proof) {
         return Err(stranger());
     }
     read(stream).await

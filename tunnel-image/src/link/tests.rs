@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::names::Names;
 use crate::socks::Socks;
-use crate::wire::hello::{CHALLENGE, hello, meet};
+use crate::wire::hello::{CHALLENGE, VERSION, hello, meet};
 use crate::wire::{Key, Nonce};
 
 const KEY: Key = [0xab; 32];
@@ -28,7 +28,7 @@ impl Rig {
     async fn with(most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let link = Arc::new(Link::new(most));
+        let link = Arc::new(Link::new(most, VERSION));
         let socks = Arc::new(Socks {
             secret: "ab".repeat(32).parse().unwrap(),
             names: Arc::new(Names::from_file("/nonexistent")),

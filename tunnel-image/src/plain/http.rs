@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use super::origin::Origin;
 use super::provisional::{Interjector, Line};
 use super::reply::{self, Body, Refusal};
 use crate::config::ENTRY_PORT;
+use crate::gone;
 use crate::relay;
 use crate::wire::fetched;
 
@@ -199,7 +201,14 @@ async fn converse(line: Line<TcpStream>, conversation: &Arc<Conversation>) {
         .auto_date_header(false)
         .serve_connection(TokioIo::new(line), service)
         .with_upgrades();
+    let mut connection = pin!(connection);
     // A caller that leaves early need not be told.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = gone(conversation.plain.going.clone()) => {}
+    }
+    // What is asked next is asked of a successor.
+    connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }
 

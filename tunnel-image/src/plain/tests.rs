@@ -3,7 +3,7 @@
 use hyper::header::LOCATION;
 use hyper::{StatusCode, Uri};
 
-use super::{http, reply};
+use super::{http, network_of, reply};
 
 #[test]
 fn an_engine_that_asks_here_for_what_is_elsewhere_is_sent_there() {
@@ -24,5 +24,19 @@ fn an_engine_that_asks_here_for_what_is_elsewhere_is_sent_there() {
         let answer = reply::elsewhere(&url).unwrap();
         assert_eq!(answer.status(), StatusCode::TEMPORARY_REDIRECT);
         assert_eq!(answer.headers()[LOCATION], url);
+    }
+}
+
+#[test]
+fn a_network_is_what_follows_the_tunnels_name() {
+    for (found, network) in [
+        ("tunnel-x.shop.", Some("shop")),
+        ("tunnel-x.shop.of.ours", Some("shop.of.ours")),
+        ("tunnel-x_0123abcd.shop.of.ours.", Some("shop.of.ours")),
+        ("tunnel-x_next", Some("")),
+        ("tunnel-x", Some("")),
+        ("localhost.", None),
+    ] {
+        assert_eq!(network_of("tunnel-x", found), network, "{found}");
     }
 }

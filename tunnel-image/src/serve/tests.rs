@@ -9,6 +9,7 @@ use super::*;
 use crate::link::Link;
 use crate::names::Names;
 use crate::socks::Socks;
+use crate::wire::hello::VERSION;
 
 struct Server {
     address: SocketAddr,
@@ -22,7 +23,7 @@ async fn server(capacity: usize) -> Server {
     let socks = Arc::new(Socks {
         secret: "0".repeat(64).parse().unwrap(),
         names: Arc::new(Names::from_file("/nonexistent")),
-        link: Arc::new(Link::new(1)),
+        link: Arc::new(Link::new(1, VERSION)),
     });
     let client = move |stream| {
         let socks = Arc::clone(&socks);

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::wire::hello::VERSION;
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const PASSWORD: u8 = 2;
@@ -33,7 +34,7 @@ impl Peer {
             let socks = Socks {
                 secret: secret(),
                 names: Arc::new(Names::from_file("/nonexistent")),
-                link: Arc::new(Link::new(1)),
+                link: Arc::new(Link::new(1, VERSION)),
             };
             socks.serve(client).await;
         });

@@ -7,7 +7,7 @@ mod hostile;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -131,6 +131,39 @@ fn open_tunnels_cannot_hold_it_up() {
         start.elapsed().as_secs() < 8,
         "Docker would have killed it soon"
     );
+}
+
+#[test]
+fn one_that_retires_takes_nobody_and_waits_for_those_it_has() {
+    let tunnel = Tunnel::start();
+    let (mut client, mut target) = tunnel.open();
+    let start = Instant::now();
+    tunnel.signal(Signal::USR1);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, tunnel.port)).is_ok() {}
+    // Longer than one that stops would wait.
+    let silence = Duration::from_secs(4);
+    client.set_read_timeout(Some(silence)).unwrap();
+    let waited = client.read(&mut [0]).unwrap_err();
+    assert_eq!(waited.kind(), std::io::ErrorKind::WouldBlock, "{waited}");
+    assert!(start.elapsed() >= silence);
+    client.write_all(b"last words").unwrap();
+    drop(client);
+    let mut received = String::new();
+    target.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "last words");
+    drop(target);
+    assert!(tunnel.end().success());
+}
+
+#[test]
+fn one_that_retires_can_be_stopped() {
+    let tunnel = Tunnel::start();
+    let (mut client, _target) = tunnel.open();
+    tunnel.signal(Signal::USR1);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, tunnel.port)).is_ok() {}
+    tunnel.signal(Signal::TERM);
+    assert!(client.read(&mut [0]).is_err());
+    assert!(tunnel.end().success());
 }
 
 #[test]
