@@ -17,6 +17,7 @@ use super::exchange::{Rewrite, Rule};
 use super::head::RequestHead;
 use super::leases::Held;
 use crate::core::api::{ApiCall, parameter};
+use crate::core::membership;
 use crate::core::rewrite::list::{Shown, hashes_in};
 use crate::core::rewrite::network::inspect;
 
@@ -78,7 +79,7 @@ pub(super) async fn decide(
         }
         ApiCall::InspectNetwork(_) => {
             let map = shared.map();
-            let hidden = move |id: &str| map.tunnels().any(|t| t.container.id.as_str() == id);
+            let hidden = move |member: &str| membership::is_tunnel(&map, member);
             Ok(Forward::by(body_rule(move |answer| {
                 inspect(answer, &hidden)
             })))

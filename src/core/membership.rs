@@ -110,6 +110,19 @@ pub fn dependants<'a>(
     map.watched_containers().filter(known)
 }
 
+/// Whether a member of a network is one of this instance's tunnels, by the key under which the engine lists it. One on its way
+/// out has no container there any more, for some moments, and is listed by its endpoint alone.
+pub fn is_tunnel(map: &NetworkMap, member: &str) -> bool {
+    let mut tunnels = map.tunnels();
+    match member.strip_prefix("ep-") {
+        None => tunnels.any(|t| t.container.id.as_str() == member),
+        Some(endpoint) => {
+            let mut endpoints = tunnels.flat_map(|t| &t.container.endpoints);
+            endpoints.any(|e| !endpoint.is_empty() && e.endpoint_id == endpoint)
+        }
+    }
+}
+
 /// Whether the tunnel could be on that network.
 pub fn is_open(map: &NetworkMap, id: &NetworkId) -> bool {
     let view = map.networks().get(id);

@@ -210,6 +210,25 @@ fn a_former_tunnel_is_in_nobodys_way_and_joins_nothing() {
 }
 
 #[test]
+fn tunnels_are_known_among_the_members_of_a_network_until_they_are_gone() {
+    let map = map(&format!("{NETWORKS}{FORMER}"));
+    let container = |name: &str| &map.containers()[&id(name)].container;
+    for tunnel in ["dockline-tunnel-x", "dockline-tunnel-x_0"] {
+        let tunnel = container(tunnel);
+        assert!(is_tunnel(&map, tunnel.id.as_str()));
+        for endpoint in &tunnel.endpoints {
+            assert!(!endpoint.endpoint_id.is_empty());
+            assert!(is_tunnel(&map, &format!("ep-{}", endpoint.endpoint_id)));
+        }
+    }
+    let other = container("w");
+    assert!(!is_tunnel(&map, other.id.as_str()));
+    let endpoint = &other.endpoints[0].endpoint_id;
+    assert!(!is_tunnel(&map, &format!("ep-{endpoint}")));
+    assert!(!is_tunnel(&map, "ep-"));
+}
+
+#[test]
 fn a_former_tunnel_stays_for_those_who_know_its_address() {
     let map = map(&format!(
         "{NETWORKS}{FORMER}
