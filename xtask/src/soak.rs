@@ -1,7 +1,8 @@
 //! `cargo xtask soak`: churns on a real engine while dockline serves, and looks whether it stays right, small and quick.
 //!
 //! Two [`mod@churn`]ers and a compose [`project`] change the engine at random, [`load`] asks gateway and DNS all the while,
-//! [`samples`] says what that costs. Then a [`crowd`] goes up and down in an intercepted shell. In the end the map must be that of a [`witness`] that has just started, nothing may have
+//! [`samples`] says what that costs. Then [`crowd`]s go up and
+//! down in an intercepted shell. In the end the map must be that of a [`witness`] that has just started, nothing may have
 //! grown, and after SIGTERM nothing may be left.
 
 mod chance;
@@ -56,15 +57,15 @@ const FILES_AT_REST: u64 = 32;
 /// Flags of `cargo xtask soak`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
-    /// How long to churn.
+    /// How long to churn; 0 leaves it out.
     #[arg(long, default_value_t = 20)]
     minutes: u32,
     /// Repeats the churn of an earlier run, as far as threads allow [default: another one each time].
     #[arg(long)]
     seed: Option<u64>,
-    /// How often thirty services go up and down in an intercepted shell, after the churn.
+    /// How often projects of 1, 4 and 30 services go up and down in an intercepted shell, after the churn.
     #[arg(long, default_value_t = 20)]
-    lives: u32,
+    compose: u32,
     /// The private engine to churn on.
     #[arg(long, value_enum, default_value_t = Version::V26)]
     engine: Version,
@@ -135,10 +136,13 @@ fn look(
     let before = stage.sample(service.id())?;
 
     let tally = Tally::default();
-    let samples = churn(stage, service, ports, (flags.minutes, flags.seed), &tally)?;
+    let samples = match flags.minutes {
+        0 => Vec::new(),
+        minutes => churn(stage, service, ports, (minutes, flags.seed), &tally)?,
+    };
     let api = status["api_socket"].as_str();
     let api = api.context("`dockline status --json` names no api_socket")?;
-    let crowd = crowd::come_and_go(stage, api, flags.lives)?;
+    let crowd = crowd::come_and_go(stage, dockline, api, flags.compose)?;
     let after = stage.sample(service.id())?;
     after.print(Duration::from_secs(60) * flags.minutes, &tally);
 
@@ -151,7 +155,9 @@ fn look(
     if unanswered * FEW > answered {
         problems.push(format!("{unanswered} requests were not answered"));
     }
-    problems.extend(growth(&samples));
+    if flags.minutes > 0 {
+        problems.extend(growth(&samples));
+    }
     let (had, has) = (before.dockline.files, after.dockline.files);
     if has > had + FILES_AT_REST {
         problems.push(format!(

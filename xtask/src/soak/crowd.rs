@@ -1,4 +1,4 @@
-//! A compose project of thirty services that goes up and down in an intercepted shell, again and again.
+//! Compose projects of one, four and thirty services that go up and down in an intercepted shell, back to back.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,45 +8,65 @@ use anyhow::{Context as _, Result};
 
 use super::INSTANCE;
 use super::stage::Stage;
+use super::witness;
 use crate::console::say;
+use crate::dockline::Dockline;
 use crate::engine::Engine;
 use crate::images::FIXTURE;
 use crate::shell::MINUTES_2;
 
 const NAME: &str = "soakcrowd";
-const SERVICES: usize = 30;
+const SERVICES: [usize; 3] = [1, 4, 30];
 
-/// Brings it up and down so often, by the API proxy at `api`; answers what was wrong.
-pub(super) fn come_and_go(stage: &Stage<'_>, api: &str, lives: u32) -> Result<Vec<String>> {
+/// Brings each up and down so often, by the API proxy at `api`; answers what was wrong. In the last life of each the map must
+/// be that of a fresh listing.
+pub(super) fn come_and_go(
+    stage: &Stage<'_>,
+    dockline: &Dockline,
+    api: &str,
+    lives: u32,
+) -> Result<Vec<String>> {
     let inside = Engine {
         endpoint: api.to_owned(),
         ..stage.engine.clone()
     };
     let mut problems = Vec::new();
-    let start = Instant::now();
-    for life in 1..=lives {
-        compose(stage, &inside, &["up", "-d"])?;
-        let injected = found(stage, &["ps", "--filter", "label=dockline.undo"])?;
-        if injected.len() != SERVICES {
-            let injected = injected.len();
-            problems.push(format!("{NAME}: {injected} injected in life {life}"));
+    for services in SERVICES {
+        let start = Instant::now();
+        for life in 1..=lives {
+            let what = format!("{NAME}: life {life} of {services}");
+            compose(stage, &inside, services, &["up", "-d"])?;
+            let injected = found(stage, &["ps", "--filter", "label=dockline.undo"])?;
+            if injected.len() != services {
+                let injected = injected.len();
+                problems.push(format!("{what}: {injected} are injected"));
+            }
+            if life == lives {
+                problems.extend(witness::compare(stage, dockline)?);
+            }
+            compose(stage, &inside, services, &["down", "--timeout", "0"])?;
+            for listing in [["ps", "--all"].as_slice(), &["network", "ls"]] {
+                let left = found(stage, listing)?.into_iter();
+                problems.extend(left.map(|id| format!("{what}: {id} is left")));
+            }
         }
-        compose(stage, &inside, &["down", "--timeout", "0"])?;
-        for listing in [["ps", "--all"].as_slice(), &["network", "ls"]] {
-            let left = found(stage, listing)?.into_iter();
-            problems.extend(left.map(|id| format!("{NAME}: {id} is left after life {life}")));
-        }
+        let seconds = start.elapsed().as_secs_f32();
+        say(format_args!(
+            "{services} services went up and down {lives} times on engine {} by the API proxy, in {seconds:.1} s",
+            stage.engine.name
+        ));
     }
-    let seconds = start.elapsed().as_secs();
-    say(format_args!(
-        "{SERVICES} services went up and down {lives} times by the API proxy, in {seconds} s"
-    ));
     Ok(problems)
 }
 
 /// Removes what a life that was cut short has left.
 pub(super) fn down(stage: &Stage<'_>) -> Result<()> {
-    compose(stage, stage.engine, &["down", "--timeout", "0"])
+    compose(
+        stage,
+        stage.engine,
+        1,
+        &["down", "--remove-orphans", "--timeout", "0"],
+    )
 }
 
 /// Ids of what the project has.
@@ -60,8 +80,8 @@ fn found(stage: &Stage<'_>, listing: &[&str]) -> Result<Vec<String>> {
     Ok(ids.split_whitespace().map(str::to_owned).collect())
 }
 
-fn compose(stage: &Stage<'_>, engine: &Engine, arguments: &[&str]) -> Result<()> {
-    let file = file(stage)?;
+fn compose(stage: &Stage<'_>, engine: &Engine, services: usize, arguments: &[&str]) -> Result<()> {
+    let file = file(stage, services)?;
     let mut command = stage.setup.tools.compose(engine);
     command.arg("-f").arg(file).args(arguments);
     command.env("COMPOSE_PROJECT_NAME", NAME);
@@ -69,8 +89,8 @@ fn compose(stage: &Stage<'_>, engine: &Engine, arguments: &[&str]) -> Result<()>
 }
 
 /// A third of the services is on both networks.
-fn file(stage: &Stage<'_>) -> Result<PathBuf> {
-    let services = (0..SERVICES).map(|number| {
+fn file(stage: &Stage<'_>, services: usize) -> Result<PathBuf> {
+    let services = (0..services).map(|number| {
         let networks = ["front", "back", "front, back"][number % 3];
         format!(
             "  s{number}: {{ image: \"{FIXTURE}\", command: sleep 1000, stop_signal: SIGKILL, networks: [{networks}] }}\n"
