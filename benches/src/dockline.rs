@@ -157,6 +157,35 @@ impl Dockline {
         self.server.wait_for("a socket", || socket.exists())
     }
 
+    /// Waits until the engine is there, or is away.
+    pub(crate) fn await_engine(&mut self, there: bool) -> Result<Instant> {
+        self.until("the engine", |status| {
+            status["engine"]["connected"] == there
+        })
+    }
+
+    /// Waits until a watched container is known to run; answers when that was.
+    pub(crate) fn await_container(&mut self, name: &str) -> Result<Instant> {
+        self.until("a container to be known", |status| {
+            let known = status["containers"].as_array();
+            status["engine"]["connected"] == true
+                && known.is_some_and(|all| all.iter().any(|c| c["name"] == name))
+        })
+    }
+
+    /// Waits until the tunnel is on a network no more.
+    pub(crate) fn await_left(&mut self, network: &str) -> Result<Instant> {
+        self.until("the tunnel to leave", |status| {
+            let networks = status["tunnel"]["networks"].as_array();
+            networks.is_some_and(|all| all.iter().all(|joined| joined["name"] != network))
+        })
+    }
+
+    /// Where its sockets are.
+    pub(crate) fn runtime_dir(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Waits until the tunnel runs.
     pub(crate) fn await_tunnel(&mut self) -> Result<Instant> {
         self.until("the tunnel", |status| {

@@ -3,9 +3,10 @@
 //!
 //! Programs that are measured or that help are processes of their own, so that `/proc` tells what each costs. In reading
 //! order: [`measure`] and [`report`]; [`process`] and [`dockline`]; a module a suite: [`dns`], [`socks`], [`tunnel`], [`entry`],
-//! [`events`], [`interceptor`], [`names`], [`api`], [`build`], [`mod@start`], [`trust`]; and [`engine`], real or made up.
+//! [`events`], [`interceptor`], [`names`], [`api`], [`build`], [`mod@start`], [`trust`], [`mod@attach`]; and [`engine`], real or made up.
 
 mod api;
+mod attach;
 mod build;
 mod dns;
 mod dockline;
@@ -105,6 +106,7 @@ enum Suite {
     Build,
     Start,
     Trust,
+    Attach,
     All,
 }
 
@@ -146,7 +148,7 @@ fn start(role: Role) -> Result<()> {
 type Measure = fn(&Run, &mut Report) -> Result<()>;
 
 fn measure_all(run: &Run) -> Result<()> {
-    let suites: [(Suite, Measure); 11] = [
+    let suites: [(Suite, Measure); 12] = [
         (Suite::Dns, dns::measure),
         (Suite::Socks, socks::measure),
         (Suite::Events, events::measure),
@@ -158,6 +160,7 @@ fn measure_all(run: &Run) -> Result<()> {
         (Suite::Entry, entry::measure),
         (Suite::Start, start::measure),
         (Suite::Trust, trust::measure),
+        (Suite::Attach, attach::measure),
     ];
     fs::create_dir_all(&run.out).with_context(|| format!("make {}", run.out.display()))?;
     let mut report = Report::default();

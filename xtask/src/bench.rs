@@ -47,6 +47,8 @@ pub(crate) enum Suite {
     Start,
     /// What containers trust.
     Trust,
+    /// Containers made anew, and an engine that comes back.
+    Attach,
     /// Everything.
     All,
 }
@@ -65,6 +67,7 @@ impl Suite {
             Self::Build => "build",
             Self::Start => "start",
             Self::Trust => "trust",
+            Self::Attach => "attach",
             Self::All => "all",
         }
     }
