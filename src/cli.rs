@@ -12,6 +12,7 @@ mod doctor;
 mod env;
 mod install;
 mod integrate;
+mod misuse;
 mod output;
 mod pause;
 mod plugin;
@@ -256,12 +257,14 @@ pub fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match command.unwrap_or(Command::Serve(Box::new(serve))) {
-            Command::Serve(flags) => serve::run(&global, *flags, &source).await,
+            Command::Serve(flags) => source.placed(serve::run(&global, *flags, &source).await),
             Command::Status(flags) => status::run(&global, &flags).await,
             Command::Resolve(flags) => resolve::run(&global, &flags).await,
             Command::Route(flags) => route::run(&global, &flags).await,
             Command::Env(flags) => env::run(&global, &flags).await,
-            Command::Run(flags) => return Box::pin(run::run(&global, *flags)).await,
+            Command::Run(flags) => {
+                return source.placed(Box::pin(run::run(&global, *flags)).await);
+            }
             Command::Context(flags) => context::run(&global, &flags).await,
             Command::Pause => pause::pause(&global).await,
             Command::Resume => pause::resume(&global).await,

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{Failure, Global, output};
 use crate::core::recreate::difference::Difference;
 use crate::core::recreate::recovery::Wish;
+use crate::docker::Client;
 use crate::recreate::{Error, Job, Recreation};
 use crate::runtime_dir::{self, Lock};
 use crate::signal;
@@ -96,6 +97,38 @@ pub(super) async fn alone(global: &Global) -> Result<Lock, Failure> {
             claimed => return Ok(claimed.map_err(anyhow::Error::from)?),
         }
     }
+}
+
+/// What `attach` and `detach` work with.
+pub(super) struct Ready<'a> {
+    pub(super) recreation: Recreation<'a>,
+    /// Held to the end, so that nobody else does the same meanwhile.
+    _alone: Option<Lock>,
+}
+
+/// Sees to it that nobody else makes containers anew, and that none is left half-way; not for one who only looks.
+pub(super) async fn ready<'a>(
+    global: &'a Global,
+    engine: &'a Client,
+    starter: &'a Client,
+    dry_run: bool,
+) -> Result<Ready<'a>, Failure> {
+    engine.negotiate().await?;
+    let recreation = Recreation {
+        engine,
+        starter,
+        instance: &global.instance,
+        progress: &progress,
+    };
+    let mut held = None;
+    if !dry_run {
+        held = Some(alone(global).await?);
+        settle(&recreation).await?;
+    }
+    Ok(Ready {
+        recreation,
+        _alone: held,
+    })
 }
 
 /// Says what is being done.

@@ -30,21 +30,10 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let status: Status = client::get(&global.control_socket(), "/v1/status", &[]).await?;
     anew::refuse_another_engine(global, &status.engine.endpoint)?;
     let engine = Client::new(global.endpoint()?);
-    engine.negotiate().await?;
     let proxy = Client::new(proxy(&status)?);
-    let recreation = Recreation {
-        engine: &engine,
-        starter: &proxy,
-        instance: &global.instance,
-        progress: &anew::progress,
-    };
-    let _alone;
-    if !flags.dry_run {
-        _alone = anew::alone(global).await?;
-        anew::settle(&recreation).await?;
-    }
+    let ready = anew::ready(global, &engine, &proxy, flags.dry_run).await?;
     let outcomes = anew::each(&flags.containers, async |reference| {
-        attach(&recreation, &proxy, reference, flags.dry_run).await
+        attach(&ready.recreation, &proxy, reference, flags.dry_run).await
     })
     .await;
     anew::report(outcomes, "attached", flags.json, flags.dry_run)

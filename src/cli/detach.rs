@@ -31,20 +31,9 @@ pub(super) struct Flags {
 
 pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let engine = Client::new(global.endpoint()?);
-    engine.negotiate().await?;
-    let recreation = Recreation {
-        engine: &engine,
-        starter: &engine,
-        instance: &global.instance,
-        progress: &anew::progress,
-    };
-    let _alone;
-    if !flags.dry_run {
-        _alone = anew::alone(global).await?;
-        anew::settle(&recreation).await?;
-    }
+    let ready = anew::ready(global, &engine, &engine, flags.dry_run).await?;
     let containers = if flags.containers.is_empty() {
-        intercepted(&recreation, flags.project.as_deref()).await?
+        intercepted(&ready.recreation, flags.project.as_deref()).await?
     } else {
         flags.containers.clone()
     };
@@ -52,7 +41,7 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
         super::output::note("nothing to detach");
     }
     let outcomes = anew::each(&containers, async |reference| {
-        detach(&recreation, reference, flags.dry_run).await
+        detach(&ready.recreation, reference, flags.dry_run).await
     })
     .await;
     anew::report(outcomes, "detached", flags.json, flags.dry_run)

@@ -17,6 +17,7 @@ pub(super) use flags::{Flags, OnExit};
 pub(super) use interception::Stdout;
 pub(super) use logging::start_logging;
 
+use super::misuse::{misuse, misused};
 use super::settings::Source;
 use super::{Failure, Global, clean, output};
 use crate::config::{Config, Interception};
@@ -164,9 +165,12 @@ fn matches(texts: &[String]) -> Result<Vec<Match>, Failure> {
         .collect();
     match matches.iter().find(|m| m.key.is_empty()) {
         None => Ok(matches),
-        Some(_) => Err(Failure::Usage(anyhow::anyhow!(
-            "--match takes LABEL or LABEL=VALUE"
-        ))),
+        Some(m) => {
+            let value = m.value.as_ref();
+            let text = value.map_or_else(String::new, |value| format!("={value}"));
+            let reason = "--match takes LABEL or LABEL=VALUE";
+            Err(misused("--match", &text, reason))
+        }
     }
 }
 
@@ -192,10 +196,10 @@ fn refuse_strangers(flags: &Flags) -> Result<(), Failure> {
             } else {
                 ""
             };
-            let error = format!(
+            let reason = format!(
                 "{flag} {address} could be reached from other machines; use 127.0.0.1{remedy}"
             );
-            return Err(Failure::Usage(anyhow::anyhow!(error)));
+            return Err(misuse(flag, reason));
         }
     }
     Ok(())
@@ -219,7 +223,13 @@ fn upstream(url: Option<&str>) -> Result<Upstream, Failure> {
         Some(url) => Upstream::from_url(url),
         None => Upstream::from_environment(),
     };
-    upstream.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("--upstream-proxy")))
+    upstream.map_err(|error| {
+        let error = anyhow::Error::new(error).context("--upstream-proxy");
+        match url {
+            Some(_) => misuse("--upstream-proxy", format!("{error:#}")),
+            None => Failure::Usage(error),
+        }
+    })
 }
 
 /// Where the interceptor is, the built-in one at `address`. Another may well be started after us.

@@ -5,12 +5,15 @@
 mod file;
 mod show;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser as _};
 
+use super::misuse::Misuse;
 use super::{Cli, Command, Failure, serve, variables};
 use file::File;
 pub(super) use show::{Flags, run as show};
@@ -26,6 +29,8 @@ pub(super) struct Asked {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     words: Vec<OsString>,
+    /// Flags that the command line or the environment says, whatever is in the file.
+    overruled: BTreeSet<String>,
     /// Empty for commands that need none, and where there is none.
     file: File,
 }
@@ -35,7 +40,11 @@ pub(super) fn asked(words: Vec<OsString>) -> Result<Asked, Failure> {
     let cli = Cli::parse_from(&words);
     let Some(flags) = flags(&cli) else {
         let (matches, file) = (ArgMatches::default(), File::default());
-        let source = Source { words, file };
+        let source = Source {
+            words,
+            overruled: BTreeSet::new(),
+            file,
+        };
         return Ok(Asked {
             cli,
             matches,
@@ -45,11 +54,33 @@ pub(super) fn asked(words: Vec<OsString>) -> Result<Asked, Failure> {
     let file = read(&cli, flags)?;
     let matches = file.apply(Cli::command()).get_matches_from(&words);
     let again = Cli::from_arg_matches(&matches);
+    let source = Source {
+        words,
+        overruled: overruled(&matches),
+        file,
+    };
     Ok(Asked {
         cli: again.map_err(anyhow::Error::from)?,
         matches,
-        source: Source { words, file },
+        source,
     })
+}
+
+/// The service's flags that are said by more than the file.
+fn overruled(matches: &ArgMatches) -> BTreeSet<String> {
+    let said = matches.subcommand().map_or(matches, |(_, said)| said);
+    let command = Cli::command();
+    let serve = command.find_subcommand("serve").into_iter();
+    let flags = serve.flat_map(clap::Command::get_arguments);
+    let flags = flags.filter_map(|arg| {
+        let name = arg.get_long()?;
+        // Not all commands have all of them.
+        said.try_get_raw(arg.get_id().as_str()).ok()??;
+        let source = said.value_source(arg.get_id().as_str())?;
+        let by_file = source == ValueSource::DefaultValue;
+        (!by_file).then(|| name.to_owned())
+    });
+    flags.collect()
 }
 
 /// Of the service, for commands that have them.
@@ -96,6 +127,26 @@ fn usual() -> Option<PathBuf> {
 }
 
 impl Source {
+    /// Says where a value that will not do is, if that is in the file.
+    pub(super) fn placed<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        outcome.map_err(|failure| match failure {
+            Failure::Usage(error) => {
+                let misuse = error.downcast_ref::<Misuse>();
+                let place = misuse.and_then(|misuse| {
+                    let name = misuse.flag.trim_start_matches('-');
+                    let in_file = !self.overruled.contains(name);
+                    let value = misuse.value.as_deref();
+                    in_file.then(|| self.file.place_of_value(name, value))?
+                });
+                Failure::Usage(match place {
+                    Some(place) => error.context(place),
+                    None => error,
+                })
+            }
+            other => other,
+        })
+    }
+
     /// Reads everything again, and says what is no longer in the file as it was in the beginning.
     pub(super) fn again(&self) -> Result<(serve::Flags, Vec<String>), Failure> {
         let wrong = |error: clap::Error| Failure::Usage(anyhow::anyhow!("{error}"));

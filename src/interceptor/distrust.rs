@@ -1,24 +1,32 @@
 //! Clients that do not trust the authority: each is told of once, with what to do.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use dashmap::DashSet;
+use dashmap::DashMap;
 use tokio_rustls::rustls::{self, AlertDescription};
 use tracing::{debug, warn};
 
 use super::Client;
 
-/// How many are remembered, so that each is told of once.
-const REMEMBERED: usize = 1_024;
+/// How many clients are remembered. Containers come and go: the place of one is another's when there are more.
+const CLIENTS: usize = 1_024;
+/// How many hosts of one client are told of. More say nothing new of it, and nobody else has less for them.
+const HOSTS: usize = 32;
 
 /// Which clients do not trust the authority, and for which hosts.
 #[derive(Debug, Default)]
-pub(super) struct Distrust(DashSet<(String, String)>);
+pub(super) struct Distrust(DashMap<String, BTreeSet<String>>);
 
 impl Distrust {
     /// Whether it is the first time that somebody says so.
     fn is_news(&self, who: &str, host: &str) -> bool {
-        self.0.len() < REMEMBERED && self.0.insert((who.to_owned(), host.to_owned()))
+        if self.0.len() >= CLIENTS && !self.0.contains_key(who) {
+            let other = self.0.iter().next().map(|entry| entry.key().clone());
+            other.map(|other| self.0.remove(&other));
+        }
+        let mut hosts = self.0.entry(who.to_owned()).or_default();
+        hosts.len() < HOSTS && hosts.insert(host.to_owned())
     }
 }
 
@@ -59,5 +67,24 @@ pub(super) fn failed(client: &Client, name: &str, error: &io::Error) {
         );
     } else {
         debug!(from = who, host = name, %error, "a client's TLS failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_distrusts_for_everything_takes_no_word_from_another() {
+        let distrust = Distrust::default();
+        assert!(distrust.is_news("chatty", "host"));
+        assert!(!distrust.is_news("chatty", "host"));
+        let told = (0..HOSTS * 2).filter(|n| distrust.is_news("chatty", &n.to_string()));
+        assert_eq!(told.count(), HOSTS - 1);
+        assert!(distrust.is_news("another", "host"));
+        for client in 0..CLIENTS * 2 {
+            assert!(distrust.is_news(&format!("client {client}"), "host"));
+            assert!(distrust.0.len() <= CLIENTS);
+        }
     }
 }

@@ -101,6 +101,43 @@ fn a_file_that_is_wrong_starts_nothing_and_is_no_matter_to_other_commands() {
     assert_eq!(absent.output().unwrap().status.code(), Some(2));
 }
 
+#[test]
+fn a_value_that_will_not_do_is_told_with_its_place_unless_it_is_overruled() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |file: &str, words: &[&str]| {
+        let mut serve = dockline(folder.path(), file);
+        serve.args(["serve", "--host", "unix:///nonexistent.sock"]);
+        let ended = serve.args(words).output().unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{file}");
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    for (file, expected) in [
+        (
+            "all = true\ngateway = \"0.0.0.0:1\"",
+            "c.toml:2:11: --gateway 0.0.0.0:1 could be reached",
+        ),
+        ("match = [\"a\",\n  \"=b\"]", "c.toml:2:3: --match takes"),
+        ("log = \"a=b=c\"", "c.toml:1:7: --log"),
+        ("interceptor = \"nowhere\"", "c.toml:1:15: --interceptor: "),
+        (
+            "interceptor = [\"none\", \"shop=nowhere\"]",
+            "c.toml:1:24: --interceptor: ",
+        ),
+        (
+            "upstream-proxy = \"ftp://x\"",
+            "c.toml:1:18: --upstream-proxy: ",
+        ),
+        ("ca = \"/nonexistent\"", "c.toml:1:6: --ca"),
+    ] {
+        let told = said(file, &[]);
+        assert!(told.contains(expected), "{file}: {told}");
+    }
+    let told = said("log = \"info\"", &["--gateway", "0.0.0.0:1"]);
+    assert!(!told.contains("c.toml"), "{told}");
+    let told = said("gateway = \"0.0.0.0:2\"", &["--gateway", "0.0.0.0:1"]);
+    assert!(!told.contains("c.toml"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_up_takes_over_what_can_be_and_names_what_cannot() {
     let folder = tempfile::tempdir().unwrap();

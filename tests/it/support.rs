@@ -215,6 +215,8 @@ impl Drop for Lab {
         }
         let filters = [format!("test={}", self.name), self.watched()];
         let filters = filters.map(|label| format!("label={label}"));
+        // They carry no label, which what is made of them would have, too.
+        let kept = format!("reference=dockline/kept:{}.*", self.name);
         // All containers first: a network that one of them is on stays.
         for (list, remove) in [
             (&["ps", "-aq"][..], &["rm", "-fv"][..]),
@@ -222,7 +224,8 @@ impl Drop for Lab {
             (&["image", "ls", "-q"], &["image", "rm", "-f"]),
             (&["network", "ls", "-q"], &["network", "rm"]),
         ] {
-            for filter in &filters {
+            let kept = (list[0] == "image").then_some(&kept);
+            for filter in filters.iter().chain(kept) {
                 let found = self.try_docker(&[list, &["--filter", filter]].concat());
                 for name in String::from_utf8_lossy(&found.stdout).lines() {
                     self.try_docker(&[remove, &[name]].concat());

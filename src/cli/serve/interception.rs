@@ -10,6 +10,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::flags::{Flags, LogFormat};
+use crate::cli::misuse::{misuse, misused};
 use crate::cli::{Failure, ca};
 use crate::config::{BuiltIn, Interception, Named};
 use crate::core::hand_on::Shares;
@@ -52,12 +53,14 @@ pub(super) fn asked(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Resul
     }
     let all = || named.values().map(|own| &own.interception).chain([&rest]);
     if flags.har.is_some() && !all().any(is_built_in) {
-        return Err(usage(
+        return Err(misuse(
+            "--har",
             "--har is for the built-in interceptor; leave --interceptor out, or let that one write the file",
         ));
     }
     if common.is_some() && is_built_in(&rest) && !all().any(is_external) {
-        return Err(usage(
+        return Err(misuse(
+            "--ca",
             "--ca is the authority of another interceptor, and the built-in one has its own (`dockline ca`); give --interceptor as well, \
              HOST:PORT or none",
         ));
@@ -68,9 +71,10 @@ pub(super) fn asked(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Resul
             .is_some_and(|own| is_external(&own.interception))
     };
     if let Some(name) = files.named.keys().find(|name| !is_known(name)) {
-        return Err(usage(&format!(
-            "--ca {name}=FILE is for --interceptor {name}=HOST:PORT, which is not given"
-        )));
+        return Err(misuse(
+            "--ca",
+            format!("--ca {name}=FILE is for --interceptor {name}=HOST:PORT, which is not given"),
+        ));
     }
     let common = common.filter(|_| !is_built_in(&rest));
     Ok(Asked {
@@ -83,10 +87,6 @@ pub(super) fn asked(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Resul
 
 const BUILT_IN: &str = "builtin";
 
-fn usage(reason: &str) -> Failure {
-    Failure::Usage(anyhow::anyhow!("{reason}"))
-}
-
 fn is_built_in(interception: &Interception) -> bool {
     matches!(interception, Interception::BuiltIn(_))
 }
@@ -96,7 +96,7 @@ fn is_external(interception: &Interception) -> bool {
 }
 
 /// Each with its name, if it has one, at most once.
-fn shares(flag: &str, given: &[String]) -> Result<Shares<Option<String>>, Failure> {
+fn shares(flag: &'static str, given: &[String]) -> Result<Shares<Option<String>>, Failure> {
     let mut shares = Shares::<Option<String>>::default();
     for text in given {
         let (name, value) = named(text);
@@ -108,9 +108,10 @@ fn shares(flag: &str, given: &[String]) -> Result<Shares<Option<String>>, Failur
             }
         };
         if let Some(before) = before {
-            return Err(usage(&format!(
+            let reason = format!(
                 "{flag} {text} is given beside {before} for the same containers; say whose it is: {flag} PROJECT={value}"
-            )));
+            );
+            return Err(misused(flag, text, reason));
         }
     }
     Ok(shares)
@@ -137,9 +138,10 @@ fn interception(
         BUILT_IN => Ok(Interception::BuiltIn(built_in()?)),
         address => match Interceptor::at(address) {
             Ok(interceptor) => Ok(Interception::External(interceptor)),
-            Err(error) => Err(Failure::Usage(
-                anyhow::Error::new(error).context("--interceptor"),
-            )),
+            Err(error) => {
+                let error = anyhow::Error::new(error).context("--interceptor");
+                Err(misused("--interceptor", address, format!("{error:#}")))
+            }
         },
     }
 }
@@ -161,7 +163,7 @@ fn built_in(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Result<BuiltI
 fn certificates(path: &Path) -> Result<Bytes, Failure> {
     let usage = |reason: String| {
         let path = path.display();
-        Failure::Usage(anyhow::anyhow!("--ca {path}: {reason}"))
+        misuse("--ca", format!("--ca {path}: {reason}"))
     };
     let text = std::fs::read(path).map_err(|error| usage(error.to_string()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();

@@ -8,6 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use super::flags::{Flags, LogFormat};
+use crate::cli::misuse::misuse;
 use crate::cli::{Failure, output};
 use crate::warnings::{Keeper, Warnings};
 
@@ -55,5 +56,5 @@ fn filter(text: &str) -> Result<EnvFilter, Failure> {
     let level = text.parse::<tracing::Level>();
     let own = level.map(|level| format!("warn,dockline={level}"));
     EnvFilter::try_new(own.as_deref().unwrap_or(text))
-        .map_err(|error| Failure::Usage(anyhow::anyhow!("--log {text:?}: {error}")))
+        .map_err(|error| misuse("--log", format!("--log {text:?}: {error}")))
 }

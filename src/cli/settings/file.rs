@@ -26,6 +26,8 @@ pub(super) struct File {
 struct Setting {
     values: Vec<String>,
     line: usize,
+    /// Of each value: line and column.
+    places: Vec<(usize, usize)>,
 }
 
 /// A part of the text, and where it is.
@@ -126,6 +128,16 @@ impl File {
         Some(format!("{}:{}", self.path.display(), setting.line))
     }
 
+    /// Where the value of a flag is, or that one of several.
+    pub(super) fn place_of_value(&self, name: &str, value: Option<&str>) -> Option<String> {
+        let setting = self.settings.get(name)?;
+        // It may be a part of what was said: `NAME=VALUE`.
+        let found = |value: &str| setting.values.iter().position(|v| v.ends_with(value));
+        let which = value.and_then(found).unwrap_or_default();
+        let (line, column) = setting.places.get(which)?;
+        Some(format!("{}:{line}:{column}", self.path.display()))
+    }
+
     /// The keys that another one has another value for.
     pub(super) fn differing(&self, other: &Self) -> Vec<String> {
         let names = self.settings.keys().chain(other.settings.keys());
@@ -205,7 +217,16 @@ fn setting(
         }
     }
     let (line, _) = place.place(at);
-    Ok((name.to_owned(), Setting { values, line }))
+    let places = match value.get_ref() {
+        DeValue::Array(all) => all.iter().map(|v| place.place(v.span().start)).collect(),
+        _ => vec![place.place(of)],
+    };
+    let setting = Setting {
+        values,
+        line,
+        places,
+    };
+    Ok((name.to_owned(), setting))
 }
 
 fn single(place: &Text<'_>, value: &Value<'_>) -> Result<String, Failure> {

@@ -6,6 +6,7 @@
 mod hamlet;
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Instant;
 
 use super::compare::{self, Tally};
@@ -84,6 +85,37 @@ fn a_swarms_network_is_reached_through_the_tunnel() {
             "hello from plain"
         );
         reaches_tasks(&hamlet, &running).await;
+        running.stop().await;
+    });
+}
+
+#[test]
+#[ignore = "makes a swarm of the engine: `cargo xtask test` runs it alone"]
+fn a_swarms_tasks_are_neither_attached_nor_detached() {
+    on_each_engine(async |lab| {
+        let Some(hamlet) = Hamlet::found(&lab).await else {
+            return;
+        };
+        let running = lab.service().await;
+        let before = eventually("two tasks", async || {
+            let tasks = hamlet.tasks("web");
+            (tasks.len() == 2).then_some(tasks)
+        })
+        .await;
+        let folder = running.control.parent().unwrap();
+        for command in ["attach", "detach"] {
+            let mut refused = Command::new(env!("CARGO_BIN_EXE_dockline"));
+            refused.args([command, &before[0], "--instance", &lab.name]);
+            refused.args(["--host", &lab.engine.host]);
+            let refused = refused
+                .env("DOCKLINE_RUNTIME_DIR", folder)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{said}");
+            assert!(said.contains("swarm"), "{said}");
+        }
+        assert_eq!(hamlet.tasks("web"), before);
         running.stop().await;
     });
 }

@@ -262,7 +262,7 @@ impl<'a> Hamlet<'a> {
     }
 
     /// The running containers of a service.
-    fn tasks(&self, service: &str) -> Vec<String> {
+    pub(super) fn tasks(&self, service: &str) -> Vec<String> {
         let name = self.name(service);
         let filter = format!("label=com.docker.swarm.service.name={name}");
         let ids = self.lab.docker(&["ps", "-q", "--filter", &filter]);
