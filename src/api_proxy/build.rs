@@ -10,13 +10,16 @@
 //! Streams pass as they are, trailers, resets and flow control included. Whatever is not as expected goes on as the client
 //! sent it: a build that is not intercepted is better than none, and both dockline's log and the build's own output say so.
 
+mod builder;
 mod calls;
 mod control;
 mod forward;
 mod solve;
+pub(super) mod stdcopy;
 mod stream;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OnceCell, watch};
@@ -26,7 +29,9 @@ use super::{Shared, entry};
 use crate::core::inject::{Attached, Entry};
 use crate::core::llb::{self, Fetching, Malformed, StepFiles, StepInjection};
 use crate::core::trust::Ca;
+use crate::docker;
 
+pub(super) use builder::{Builder, builder, is_spoken};
 pub(super) use forward::{PREFACE, carry};
 
 /// The largest message that is read whole. Engines take 16 MiB at most; a longer one passes as it is.
@@ -47,6 +52,8 @@ enum Obstacle {
     Refused(String),
     #[error("the engine did not answer: {0}")]
     Broken(#[from] h2::Error),
+    #[error("its container is not known: {0}")]
+    Container(#[from] docker::Error),
 }
 
 /// What the calls of one connection have in common.
@@ -54,6 +61,8 @@ enum Obstacle {
 struct Context {
     shared: Arc<Shared>,
     engine: h2::client::SendRequest<bytes::Bytes>,
+    /// Where the entry is, for steps of a builder in a container.
+    builder: Option<SocketAddr>,
     /// Builds, by name, whose steps the engine itself keeps from all networks.
     apart: Mutex<BTreeSet<String>>,
     /// Builds, by name, for whose sources somebody has rules.
@@ -73,7 +82,9 @@ impl Context {
         contexts: Option<BTreeSet<String>>,
     ) -> Result<Option<Vec<u8>>, Obstacle> {
         let asking = llb::asking(graph)?;
-        let mut contexts = contexts.filter(|_| asking.sources);
+        // What a builder in a container has for a proxy, nobody here knows.
+        let is_engine = self.builder.is_none();
+        let mut contexts = contexts.filter(|_| asking.sources && is_engine);
         if contexts.is_some() && self.engine_goes_by_proxy().await {
             tracing::warn!(
                 "what a build adds by URL is not intercepted: the engine has a proxy, which it would ask for the tunnel"
@@ -92,8 +103,12 @@ impl Context {
         contexts: Option<BTreeSet<String>>,
     ) -> Result<StepInjection, Obstacle> {
         let shared = &self.shared;
-        let Entry::Address(entry) = entry::of(shared, Attached::DefaultBridge).await? else {
-            return Err(Obstacle::NoBridge);
+        let entry = match self.builder {
+            Some(entry) => entry,
+            None => match entry::of(shared, Attached::DefaultBridge).await? {
+                Entry::Address(entry) => entry,
+                Entry::Name(_) => return Err(Obstacle::NoBridge),
+            },
         };
         let mut building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         building.get_or_insert_with(|| Building::new(&shared.builds));

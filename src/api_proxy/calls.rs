@@ -89,6 +89,7 @@ pub(super) async fn decide(
         | ApiCall::Commit
         | ApiCall::BuildKit
         | ApiCall::Hijack
+        | ApiCall::Exec(_)
         | ApiCall::Other => Ok(Forward::as_it_came()),
         ApiCall::Build => {
             let build = classic::decide(Arc::clone(shared), head.target.clone(), head.is_old());

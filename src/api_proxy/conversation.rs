@@ -1,24 +1,27 @@
 //! One client's connection: request after request, until it becomes a stream or ends.
 
+mod becoming;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{self, AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, trace};
+
+use super::build;
+use becoming::Becomes;
 
 use super::calls::{self, Change, Forward};
 use super::exchange::{Outgoing, Rule, Then, exchange, payload};
 use super::head::RequestHead;
-use super::{Shared, build, reply};
+use super::{Shared, reply};
 use crate::core::api::ApiCall;
 use crate::counts::Passage;
 use crate::docker::dial::{EngineStream, dial};
 use crate::http1::framing::Framing;
 use crate::http1::{Next, Side};
-use crate::relay::carry;
 
 /// Between two requests. Clients that keep connections open for longer open another without a word.
 const IDLE: Duration = Duration::from_secs(600);
@@ -39,14 +42,13 @@ where
     let mut conversation = Conversation {
         client: Side::new(client),
         engine: None,
-        builds: false,
+        becomes: Becomes::Stream,
         idle: Box::pin(sleep(IDLE)),
         by_tcp,
         shared,
     };
     match conversation.converse().await {
-        Ok(Then::Stream) if conversation.builds => conversation.build().await,
-        Ok(Then::Stream) => conversation.stream().await,
+        Ok(Then::Stream) => conversation.become_it().await,
         Ok(Then::Next | Then::Close) => conversation.linger().await,
         Err(error) => debug!(%error, "a client of the API proxy left early"),
     }
@@ -55,8 +57,8 @@ where
 struct Conversation<C> {
     client: Side<C>,
     engine: Option<Side<EngineStream>>,
-    /// Whether what it has become is HTTP/2, on which builds may be asked for.
-    builds: bool,
+    /// Once it is no conversation any more.
+    becomes: Becomes,
     /// Put off with each request: a timer of its own for each would wake the whole runtime, which has no earlier one.
     idle: Pin<Box<Sleep>>,
     /// Whoever can open a TCP connection here, a web page among them, is not yet a client.
@@ -75,7 +77,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
                 Next::Opaque | Next::More if self.by_tcp => Then::Close,
                 // What is not understood, and is no HTTP/2 either, is between the client and the engine.
                 Next::Opaque | Next::More if self.reach("GET").await? => {
-                    self.builds = self.shared.intercept_builds && self.begins_http2().await?;
+                    if self.shared.intercept_builds && self.begins_http2().await? {
+                        self.becomes = Becomes::BuildKit;
+                    }
                     Then::Stream
                 }
                 Next::Opaque | Next::More => Then::Close,
@@ -188,9 +192,13 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             rest,
             context,
             method: head.method.clone(),
-            hijacks: matches!(call, ApiCall::Hijack | ApiCall::BuildKit),
+            hijacks: matches!(call, ApiCall::Hijack | ApiCall::Exec(_) | ApiCall::BuildKit),
         };
-        self.builds = *call == ApiCall::BuildKit && self.shared.intercept_builds;
+        self.becomes = match call {
+            ApiCall::BuildKit if self.shared.intercept_builds => Becomes::BuildKit,
+            ApiCall::Exec(id) if self.shared.intercept_builds => Becomes::Program(id.clone()),
+            _ => Becomes::Stream,
+        };
         let (then, changed) = exchange(&mut self.client, engine, request, &forward.rule).await;
         if changed {
             passage = Passage::Rewritten;
@@ -243,27 +251,6 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         Ok(Then::Close)
     }
 
-    /// Both directions to the end, each on its own.
-    async fn stream(self) {
-        let Some(engine) = self.engine else {
-            return;
-        };
-        let (mut client, up) = self.client.into_parts();
-        let (mut engine, down) = engine.into_parts();
-        let ended = carry(&mut client, &mut engine, up, down).await;
-        trace!(?ended, "a stream of the API proxy ended");
-    }
-
-    /// HTTP/2 in both directions.
-    async fn build(self) {
-        let Some(engine) = self.engine else {
-            return;
-        };
-        let client = resumed(self.client.into_parts());
-        let engine = resumed(engine.into_parts());
-        build::carry(client, engine, self.shared).await;
-    }
-
     /// Closes without cutting off what was said last: a client that still sends would lose it.
     async fn linger(mut self) {
         drop(self.engine);
@@ -272,10 +259,4 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             let _ = timeout(LINGER, self.client.inbound.drain()).await;
         }
     }
-}
-
-/// A stream of which something has been read ahead.
-fn resumed<S: AsyncRead + AsyncWrite>((stream, ahead): (S, Bytes)) -> impl AsyncRead + AsyncWrite {
-    let (reader, writer) = io::split(stream);
-    io::join(std::io::Cursor::new(ahead).chain(reader), writer)
 }

@@ -1,5 +1,6 @@
 //! The API proxy between a client and an engine that are both bare sockets: every byte is seen.
 
+mod builders;
 mod builds;
 mod classic;
 mod rig;

@@ -38,6 +38,8 @@ pub enum ApiCall {
     Build,
     /// A call whose connection becomes a stream of bytes in both directions: `attach`, `exec`, `session`.
     Hijack,
+    /// `POST /exec/{id}/start`: what becomes a stream of a program's.
+    Exec(String),
     /// Any other: none of dockline's business.
     Other,
 }
@@ -59,7 +61,7 @@ impl ApiCall {
             Self::PruneNetworks => "network_prune",
             Self::BuildKit => "buildkit",
             Self::Build => "build",
-            Self::Hijack => "hijack",
+            Self::Hijack | Self::Exec(_) => "hijack",
             Self::Other => "other",
         }
     }
@@ -92,7 +94,8 @@ impl ApiCall {
             ("POST", ["networks", "prune"]) => Self::PruneNetworks,
             ("POST", ["grpc"]) => Self::BuildKit,
             ("POST", ["build"]) => Self::Build,
-            ("POST", ["containers", _, "attach"] | ["exec", _, "start"] | ["session"])
+            ("POST", ["exec", id, "start"]) => Self::Exec(decoded(id)),
+            ("POST", ["containers", _, "attach"] | ["session"])
             | ("GET", ["containers", _, "attach", "ws"]) => Self::Hijack,
             _ => Self::Other,
         }

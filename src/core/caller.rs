@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::id::ContainerId;
+use super::inject::is_builder;
 use super::inventory::{Known, NetworkMode};
 use super::label;
 use super::map::{NetworkMap, NetworkView, Owner};
@@ -51,7 +52,7 @@ pub fn is_known(map: &NetworkMap, caller: IpAddr, local: IpAddr) -> bool {
 
 /// Whether somebody with that scope is a step of a build: BuildKit runs them on the default bridge, or as the engine's
 /// machine, and makes no containers of them; nobody else is told the tunnel's address there. The classic builder's have
-/// the label of their image, and none that says whose they are.
+/// the label of their image, and none that says whose they are. Steps of a builder in a container call as that container.
 pub fn is_build(map: &NetworkMap, scope: &Scope) -> bool {
     match scope {
         Scope::Network(id) => {
@@ -60,7 +61,9 @@ pub fn is_build(map: &NetworkMap, scope: &Scope) -> bool {
         }
         Scope::Container(id) => map.containers().get(id).is_some_and(|known| {
             let labels = &known.container.labels;
-            labels.contains_key(label::BUILD) && !labels.contains_key(label::INSTANCE)
+            let classic =
+                labels.contains_key(label::BUILD) && !labels.contains_key(label::INSTANCE);
+            classic || is_builder(&known.container.name)
         }),
         Scope::Merged => false,
     }
@@ -176,12 +179,14 @@ mod tests {
         let map = map(&format!(
             "{MAP}
             net bridge default 172.17.0.0/16
-            run onbridge bridge=172.17.0.2"
+            run onbridge bridge=172.17.0.2
+            run buildx_buildkit_own0 bridge=172.17.0.3"
         ));
         for (scope, expected) in [
             (Scope::Network(network_id("bridge")), true),
             (Scope::Network(network_id("shop")), false),
             (Scope::Container(id("onbridge")), false),
+            (Scope::Container(id("buildx_buildkit_own0")), true),
             (Scope::Merged, false),
         ] {
             assert_eq!(is_build(&map, &scope), expected, "{scope:?}");

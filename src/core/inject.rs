@@ -68,7 +68,7 @@ pub fn injectable(candidate: &Candidate<'_>, instance: &Instance) -> Result<(), 
         .is_some_and(|other| other != instance.as_str())
     {
         Exempt::OtherInstance
-    } else if builder || name.starts_with("buildx_buildkit_") {
+    } else if builder || is_builder(name) {
         Exempt::Builder
     } else if image.ends_with("testcontainers/ryuk") || labels.contains_key(RYUK) {
         Exempt::Ryuk
@@ -78,6 +78,11 @@ pub fn injectable(candidate: &Candidate<'_>, instance: &Instance) -> Result<(), 
         return Ok(());
     };
     Err(exempt)
+}
+
+/// Whether a container is called as buildx calls those of its driver `docker-container`.
+pub fn is_builder(name: &str) -> bool {
+    name.starts_with("buildx_buildkit_")
 }
 
 /// On Testcontainers' reaper.

@@ -102,6 +102,11 @@ impl<S: AsyncRead> Inbound<S> {
         }
     }
 
+    /// What is here of what comes next.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
     /// The next head, read to its end; nothing if the side ended in good order before it.
     pub(crate) async fn next<H>(
         &mut self,

@@ -1,5 +1,6 @@
 //! A client's HTTP/2 connection, and the one to the engine that belongs to it.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +42,19 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     E: AsyncRead + AsyncWrite + Unpin,
 {
+    serve_at(None, client, engine, shared).await;
+}
+
+/// The same for a builder in a container, with the entry's address from there.
+pub(super) async fn serve_at<C, E>(
+    builder: Option<SocketAddr>,
+    client: C,
+    engine: E,
+    shared: Arc<Shared>,
+) where
+    C: AsyncRead + AsyncWrite + Unpin,
+    E: AsyncRead + AsyncWrite + Unpin,
+{
     let greeting = server::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -64,6 +78,7 @@ where
     let context = Context {
         shared,
         engine: requests,
+        builder,
         apart: Mutex::default(),
         ruled: Mutex::default(),
         goes_by_proxy: OnceCell::new(),

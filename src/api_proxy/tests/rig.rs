@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api_proxy::{ApiProxy, Authorities, Config, Error, View};
 use crate::core::membership::Leases;
+use crate::core::sample::map;
 use crate::core::tunnel_state::TunnelState;
 use crate::counts::Counts;
 use crate::docker::{Client, Endpoint};
@@ -31,6 +32,11 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start() -> Self {
+        Self::of("")
+    }
+
+    /// With an engine of which that is known.
+    pub(super) fn of(known: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&engine).unwrap();
@@ -41,7 +47,7 @@ impl Rig {
         let endpoint = Endpoint::Unix(engine);
         let counts = Arc::<Counts>::default();
         let view = View {
-            map: watch::channel(Arc::default()).1,
+            map: watch::channel(Arc::new(map(known))).1,
             tunnel: watch::channel(TunnelState::default()).1,
             leases: watch::channel(Leases::default()).0,
             client: Client::new(endpoint.clone()),

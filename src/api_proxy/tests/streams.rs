@@ -1,6 +1,9 @@
 //! Connections that become streams of bytes.
 
+use tokio::net::UnixStream;
+
 use super::Rig;
+use super::rig::Peer;
 
 const ATTACH: &str = "POST /v1.45/containers/x/attach?stream=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
@@ -92,4 +95,64 @@ async fn a_megabyte_each_way_arrives_whole() {
     })
     .1;
     tokio::join!(engine.send(&answer), client.reads(&answer));
+}
+
+const EXEC: &str =
+    "POST /v1.45/exec/x/start HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// As a server of HTTP/2 in a container begins.
+const SETTINGS: &str = "\x01\0\0\0\0\0\0\x09\0\0\0\x04\0\0\0\0\0";
+
+/// A program that has been started, and has yet to say something.
+pub(super) async fn started(rig: &Rig) -> (Peer<UnixStream>, Peer<UnixStream>) {
+    let mut client = rig.client().await;
+    client.send(EXEC).await;
+    let mut engine = rig.engine().await;
+    engine.reads(EXEC).await;
+    engine.send(UPGRADED).await;
+    client.reads(UPGRADED).await;
+    (client, engine)
+}
+
+#[tokio::test]
+async fn a_program_is_a_stream_whoever_speaks_first() {
+    let rig = Rig::start();
+    for says in ["$ ", SETTINGS, "\x01\0\0\0\0\0\0\x02hi"] {
+        let (mut client, mut engine) = started(&rig).await;
+        engine.send(says).await;
+        if says == SETTINGS {
+            client.send("no client of HTTP/2").await;
+        }
+        client.reads(says).await;
+    }
+    for says in ["P", "PRI", "ls\n"] {
+        let (mut client, mut engine) = started(&rig).await;
+        client.send(says).await;
+        engine.reads(says).await;
+        engine.send("out").await;
+        client.half_close().await;
+        engine.ends().await;
+        drop(engine);
+        assert_eq!(client.rest().await, "out");
+    }
+}
+
+/// Whatever else speaks HTTP/2 in a container is between the two.
+#[tokio::test]
+async fn a_program_that_is_no_builders_is_a_stream() {
+    let rig = Rig::start();
+    let (mut client, mut engine) = started(&rig).await;
+    client.send(PREFACE).await;
+    // dockline asks whose program it is.
+    let mut asked = rig.engine().await;
+    asked.reads("GET ").await;
+    let said = "{\"message\":\"no\"}";
+    let length = said.len();
+    let answer = format!(
+        "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{said}"
+    );
+    asked.send(&answer).await;
+    engine.reads(PREFACE).await;
+    engine.send(SETTINGS).await;
+    client.reads(SETTINGS).await;
 }

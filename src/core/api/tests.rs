@@ -64,7 +64,7 @@ fn calls_are_known_with_and_without_a_version() {
             "/v1.45/containers/web/attach?stdin=1",
             ApiCall::Hijack,
         ),
-        ("POST", "/exec/3517/start", ApiCall::Hijack),
+        ("POST", "/exec/3517/start", ApiCall::Exec("3517".to_owned())),
         ("POST", "/session", ApiCall::Hijack),
         ("POST", "/grpc", ApiCall::BuildKit),
         ("GET", "/grpc", ApiCall::Other),

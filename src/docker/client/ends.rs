@@ -71,6 +71,14 @@ impl Client {
         Ok(id)
     }
 
+    /// The container of a program whose output comes in frames, as that of all without a terminal does.
+    pub async fn framed_program(&self, exec: &str) -> Result<Option<String>, Error> {
+        let call = self.docker()?.inspect_exec(exec);
+        let exec = self.within(SLOW, call).await?;
+        let has_terminal = exec.process_config.and_then(|config| config.tty);
+        Ok(exec.container_id.filter(|_| has_terminal != Some(true)))
+    }
+
     /// Runs a program in a container.
     pub async fn speak(&self, container: &str, command: &[&str]) -> Result<Spoken, Error> {
         let docker = self.docker()?;
