@@ -1,14 +1,13 @@
 //! One request and its answer, in flight in both directions at once.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::classic::{Build, Heads, Reshape};
@@ -52,9 +51,6 @@ pub(super) enum Rule {
     Output(Arc<Build>),
 }
 
-/// The engine answers most calls within it, and to be woken takes a sleeping thread as long again.
-const EAGER: Duration = Duration::from_micros(50);
-
 /// What a connection is after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
@@ -93,7 +89,7 @@ where
         hijacks,
         rule,
     );
-    let then = eagerly(both(asking, answering, &progress)).await;
+    let then = both(asking, answering, &progress).await;
     let then = then.unwrap_or(Ok((Then::Close, false)));
     let (then, changed) = then.unwrap_or_else(|error| {
         debug!(%error, "an answer of the engine broke off");
@@ -104,21 +100,6 @@ where
         Then::Next | Then::Stream if !progress.is_whole() => (Then::Close, changed),
         then => (then, changed),
     }
-}
-
-/// Does `work`, and looks out for what it waits for before the thread goes to sleep.
-async fn eagerly<T>(work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    let begun = Instant::now();
-    poll_fn(|cx| {
-        let polled = work.as_mut().poll(cx);
-        if polled.is_pending() && begun.elapsed() < EAGER {
-            // The runtime looks at its sockets, lets others go on, and comes back.
-            let _ = pin!(yield_now()).poll(cx);
-        }
-        polled
-    })
-    .await
 }
 
 /// Sends the request, then listens whether the client goes away. Ends only if something broke.
