@@ -1,7 +1,6 @@
 //! What comes from one side, with what was read of it ahead.
 
 use std::io;
-
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 

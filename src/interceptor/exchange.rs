@@ -227,7 +227,7 @@ fn outgoing(
     target: &Target,
     request: Request<Incoming>,
     upgrade: Option<HeaderValue>,
-    (open, due): (&Arc<Open>, &Arc<Due>),
+    exchange: (&Arc<Open>, &Arc<Due>),
 ) -> Request<Sent> {
     let (mut parts, body) = request.into_parts();
     parts.headers = headers::of_request(&parts.headers, upgrade);
@@ -236,12 +236,7 @@ fn outgoing(
     } else {
         to_origin_form(&mut parts);
     }
-    let tap = Tap {
-        body,
-        of: Arc::clone(open),
-        side: Side::Request,
-        due: Arc::clone(due),
-    };
+    let tap = tap(body, Side::Request, exchange);
     Request::from_parts(parts, Either::Left(tap))
 }
 
@@ -249,7 +244,7 @@ fn outgoing(
 fn to_client(
     response: Response<Incoming>,
     switched: Option<HeaderValue>,
-    (open, due): (&Arc<Open>, &Arc<Due>),
+    exchange: (&Arc<Open>, &Arc<Due>),
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     parts.headers = headers::of_response(&parts.headers, switched);
@@ -257,11 +252,15 @@ fn to_client(
         // Ours to the client, whatever the origin spoke; hyper lowers it for clients of HTTP/1.0.
         parts.version = Version::HTTP_11;
     }
-    let tap = Tap {
+    let tap = tap(body, Side::Response, exchange);
+    Response::from_parts(parts, Either::Left(tap))
+}
+
+fn tap(body: Incoming, side: Side, (open, due): (&Arc<Open>, &Arc<Due>)) -> Tap {
+    Tap {
         body,
         of: Arc::clone(open),
-        side: Side::Response,
+        side,
         due: Arc::clone(due),
-    };
-    Response::from_parts(parts, Either::Left(tap))
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 
-use super::inside::{Inside, Talk, soon};
+use super::inside::{Inside, half_answered, soon};
 use super::recorder::Recorder;
 use super::{Served, intercepted, resident, tunnel};
 use crate::support::{Lab, eventually, on_each_engine};
@@ -93,16 +93,7 @@ fn dockline_that_is_killed_and_returns() {
 
         // A request under way breaks, and does not look as if it were complete.
         let listener = slow.listen(80);
-        let mut caller = client.call(&lab).await;
-        caller
-            .say("GET http://slow/ HTTP/1.1\r\nHost: slow\r\n\r\n")
-            .await;
-        let mut far = Talk::accept(&listener).await;
-        far.hear_head().await;
-        far.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
-            .await;
-        caller.hear_head().await;
-        caller.hear("half").await;
+        let (mut caller, _far) = half_answered(&lab, &client, &listener).await;
         served.signal(Signal::KILL);
         let mut rest = Vec::new();
         let end = soon("the end", caller.0.read_to_end(&mut rest)).await;

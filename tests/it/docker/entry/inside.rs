@@ -188,6 +188,21 @@ impl Talk {
     }
 }
 
+/// Both ends of an exchange of which `client` has heard half the answer of `slow`, who listens there.
+pub(super) async fn half_answered(lab: &Lab, client: &Inside, slow: &TcpListener) -> (Talk, Talk) {
+    let mut caller = client.call(lab).await;
+    caller
+        .say("GET http://slow/ HTTP/1.1\r\nHost: slow\r\n\r\n")
+        .await;
+    let mut far = Talk::accept(slow).await;
+    far.hear_head().await;
+    far.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        .await;
+    caller.hear_head().await;
+    caller.hear("half").await;
+    (caller, far)
+}
+
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(PATIENCE, future).await;
     done.unwrap_or_else(|_| panic!("hangs: {what}"))

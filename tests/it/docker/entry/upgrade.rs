@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::inside::{Inside, Talk, soon};
+use super::inside::{Inside, Talk, half_answered, soon};
 use super::recorder::Recorder;
 use super::{intercepted, resident, tunnel};
 use crate::support::{Lab, eventually, on_each_engine};
@@ -123,16 +123,7 @@ fn a_tunnel_of_another_version_has_a_successor_and_ends_with_its_last_caller() {
 
         // Under way when the other dockline comes: an answer, a connection through, and one that is kept.
         let listener = slow.listen(80);
-        let mut caller = client.call(&lab).await;
-        caller
-            .say("GET http://slow/ HTTP/1.1\r\nHost: slow\r\n\r\n")
-            .await;
-        let mut far = Talk::accept(&listener).await;
-        far.hear_head().await;
-        far.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
-            .await;
-        caller.hear_head().await;
-        caller.hear("half").await;
+        let (mut caller, mut far) = half_answered(&lab, &client, &listener).await;
         let (mut through, status, _) = client.connect(&lab, "slow:80").await;
         assert_eq!(status, 200);
         let mut through_far = Talk::accept(&listener).await;
