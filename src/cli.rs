@@ -164,6 +164,7 @@ impl From<docker::Error> for Failure {
 impl From<recreate::Error> for Failure {
     fn from(error: recreate::Error) -> Self {
         match error {
+            recreate::Error::Interrupted => Self::Interrupted,
             recreate::Error::Engine(
                 action,
                 lost @ (docker::Error::Unreachable { .. } | docker::Error::Timeout(_)),

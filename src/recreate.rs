@@ -12,8 +12,8 @@ mod keep;
 mod prove;
 mod recover;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
@@ -42,6 +42,16 @@ pub struct Recreation<'a> {
     pub instance: &'a Instance,
     /// Hears what is being done to which container.
     pub progress: &'a (dyn Fn(&str, &str) + Sync),
+}
+
+/// How far a container has come on its way into another's place, and so how it goes on when something goes wrong.
+#[derive(Clone, Copy)]
+enum Reached {
+    /// Nobody has told the one before to stop.
+    Nothing,
+    Stop,
+    /// It is in its place and does. There is no way back: the one before may be half removed.
+    Place,
 }
 
 /// A container, and what is to be in its place.
@@ -137,20 +147,47 @@ impl Recreation<'_> {
         Ok(plain)
     }
 
-    /// Puts a container in another's place. What goes wrong is taken back.
-    pub async fn replace(&self, job: Job) -> Result<(), Error> {
-        let mut begun = false;
-        let Err(error) = self.try_replace(&job, &mut begun).await else {
+    /// Puts a container in another's place. What goes wrong is taken back, and so is what has not come to its place
+    /// when somebody has had `enough`.
+    pub async fn replace(&self, job: &Job, enough: impl Future<Output = ()>) -> Result<(), Error> {
+        let reached = Cell::new(Reached::Nothing);
+        let replaced = tokio::select! {
+            replaced = self.try_replace(job, &reached) => replaced,
+            () = enough => Err(Error::Interrupted),
+        };
+        let Err(why) = replaced else {
             return Ok(());
         };
         let name = job.original.name();
+        let wish = match reached.get() {
+            Reached::Nothing => Wish::Unbegun,
+            Reached::Stop => Wish::Back,
+            Reached::Place => {
+                self.tidy(name).await;
+                return Ok(());
+            }
+        };
         (self.progress)(name, "taking it back");
-        let wish = if begun { Wish::Back } else { Wish::Unbegun };
-        self.settle(name, wish).await?;
-        Err(error)
+        match self.settle(name, wish).await {
+            Ok(_) => Err(why),
+            Err(source) => Err(Error::NotBack {
+                why: format!("{:#}", anyhow::Error::new(why)),
+                source: Box::new(source),
+            }),
+        }
     }
 
-    async fn try_replace(&self, job: &Job, begun: &mut bool) -> Result<(), Error> {
+    /// Removes what was before one that is in its place, once more. If that fails again, the next command or service
+    /// does it: nothing is lost by it.
+    async fn tidy(&self, name: &str) {
+        if let Err(error) = self.settle(name, Wish::Settled).await {
+            let error = anyhow::Error::new(error);
+            let note = format!("done; what was before it is still to be removed: {error:#}");
+            (self.progress)(name, &note);
+        }
+    }
+
+    async fn try_replace(&self, job: &Job, reached: &Cell<Reached>) -> Result<(), Error> {
         let Job { original, anew } = job;
         let (id, name) = (original.id(), original.name());
         let say = |what: &str| (self.progress)(name, what);
@@ -165,10 +202,9 @@ impl Recreation<'_> {
         let mut new = first.clone();
         if running {
             say("stopping it");
-            *begun = true;
-            let grace = Duration::from_secs(original.stop_seconds());
+            reached.set(Reached::Stop);
             self.engine
-                .stop_whole(id, grace)
+                .stop_whole(id, original.grace())
                 .await
                 .asked("stop the container")?;
             if goes {
@@ -198,6 +234,7 @@ impl Recreation<'_> {
         if running {
             self.prove(original, &new).await?;
         }
+        reached.set(Reached::Place);
         self.engine
             .remove_keeping_volumes(id)
             .await

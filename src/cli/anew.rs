@@ -1,15 +1,18 @@
-//! What `attach`, `detach` and `clean` have in common: containers are made anew one after the other, and each is told.
+//! What `attach`, `detach` and `clean` have in common: containers are made anew, a few at a time, and each is told.
 
+use std::collections::BTreeSet;
+use std::future::pending;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Global, output};
 use crate::core::recreate::difference::Difference;
-use crate::core::recreate::recovery::Wish;
 use crate::docker::Client;
-use crate::recreate::{Error, Job, Recreation};
+use crate::recreate::{Error, Recreation};
 use crate::runtime_dir::{self, Lock};
 use crate::signal;
 
@@ -61,21 +64,51 @@ impl Outcome {
     }
 }
 
-/// One after the other, until somebody has enough of it.
+/// Containers that are made anew at a time: most of it is waiting for programs to end.
+const AT_A_TIME: usize = 8;
+
+/// Several at a time, until somebody has enough of it (SIGINT, SIGTERM): what was begun is brought to an end then, and
+/// the rest is left. Whatever is named twice is made anew once.
 pub(super) async fn each(
+    engine: &Client,
     references: &[String],
-    make: impl AsyncFn(&str) -> Result<Outcome, Failure>,
+    make: impl AsyncFn(&str, &CancellationToken) -> Result<Outcome, Failure>,
 ) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
+    let enough = CancellationToken::new();
+    let (make, enough) = (&make, &enough);
+    let outcomes = stream::iter(distinct(engine, references).await)
+        .map(async |reference| {
+            let outcome = if enough.is_cancelled() {
+                Err(Failure::Interrupted)
+            } else {
+                make(reference, enough).await
+            };
+            outcome.unwrap_or_else(|failure| Outcome::failed(reference, failure))
+        })
+        .buffered(AT_A_TIME)
+        .collect();
+    let heard = async {
+        // Where no signal can be waited for, none asks for an end; and the second changes nothing.
+        let _ = signal::watch(enough.clone()).await;
+        pending().await
+    };
+    tokio::select! {
+        outcomes = outcomes => outcomes,
+        outcomes = heard => outcomes,
+    }
+}
+
+/// One reference for each container. What leads to none is kept, for its error to be told.
+async fn distinct<'a>(engine: &Client, references: &'a [String]) -> Vec<&'a str> {
+    let mut ids = BTreeSet::new();
+    let mut distinct = Vec::new();
     for reference in references {
-        let outcome = make(reference).await;
-        let enough = matches!(outcome, Err(Failure::Interrupted));
-        outcomes.push(outcome.unwrap_or_else(|failure| Outcome::failed(reference, failure)));
-        if enough {
-            break;
+        let found = engine.inspect_whole(reference).await.ok().flatten();
+        if found.is_none_or(|found| ids.insert(found["Id"].to_string())) {
+            distinct.push(reference.as_str());
         }
     }
-    outcomes
+    distinct
 }
 
 /// For whoever else makes containers anew to be through.
@@ -134,21 +167,6 @@ pub(super) async fn ready<'a>(
 /// Says what is being done.
 pub(super) fn progress(name: &str, what: &str) {
     output::note(&format!("{name}: {what}"));
-}
-
-/// Makes a container anew. Whoever has enough of it (SIGINT, SIGTERM) gets back what was there.
-pub(super) async fn replace(recreation: &Recreation<'_>, job: Job) -> Result<(), Failure> {
-    let name = job.original.name().to_owned();
-    let enough = tokio_util::sync::CancellationToken::new();
-    let heard = tokio::select! {
-        replaced = recreation.replace(job) => return Ok(replaced?),
-        heard = signal::watch(enough.clone()) => heard,
-        () = enough.cancelled() => Ok(()),
-    };
-    heard.map_err(anyhow::Error::from)?;
-    progress(&name, "taking it back");
-    recreation.settle(&name, Wish::Back).await?;
-    Err(Failure::Interrupted)
 }
 
 /// Tells what became of all of them; fails if one of them did.

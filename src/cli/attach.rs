@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::anew::{self, Outcome};
 use super::{Failure, Global};
@@ -32,8 +33,9 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     let engine = Client::new(global.endpoint()?);
     let proxy = Client::new(proxy(&status)?);
     let ready = anew::ready(global, &engine, &proxy, flags.dry_run).await?;
-    let outcomes = anew::each(&flags.containers, async |reference| {
-        attach(&ready.recreation, &proxy, reference, flags.dry_run).await
+    let outcomes = anew::each(&engine, &flags.containers, async |reference, enough| {
+        let enough = (!flags.dry_run).then_some(enough);
+        attach(&ready.recreation, &proxy, reference, enough).await
     })
     .await;
     anew::report(outcomes, "attached", flags.json, flags.dry_run)
@@ -49,11 +51,12 @@ fn proxy(status: &Status) -> Result<Endpoint, Failure> {
     Ok(Endpoint::Unix(path.into()))
 }
 
+/// Makes one container anew, intercepted, unless somebody has `enough` of it; without that, nothing is done.
 async fn attach(
     recreation: &Recreation<'_>,
     proxy: &Client,
     reference: &str,
-    dry_run: bool,
+    enough: Option<&CancellationToken>,
 ) -> Result<Outcome, Failure> {
     let original = recreation.find(reference).await?;
     let name = original.name().to_owned();
@@ -77,9 +80,10 @@ async fn attach(
     if let Some(noticed) = original.noticed_by() {
         anew::progress(&name, &format!("note that {noticed}"));
     }
-    if !dry_run {
+    if let Some(enough) = enough {
         anew.body = injected;
-        anew::replace(recreation, Job { original, anew }).await?;
+        let job = Job { original, anew };
+        recreation.replace(&job, enough.cancelled()).await?;
     }
     Ok(Outcome::done(&name, difference))
 }

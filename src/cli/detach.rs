@@ -1,6 +1,7 @@
 //! `dockline detach CONTAINER…|--project P|--all`
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::anew::{self, Outcome};
 use super::{Failure, Global};
@@ -40,8 +41,9 @@ pub(super) async fn run(global: &Global, flags: &Flags) -> Result<(), Failure> {
     if containers.is_empty() {
         super::output::note("nothing to detach");
     }
-    let outcomes = anew::each(&containers, async |reference| {
-        detach(&ready.recreation, reference, flags.dry_run).await
+    let outcomes = anew::each(&engine, &containers, async |reference, enough| {
+        let enough = (!flags.dry_run).then_some(enough);
+        detach(&ready.recreation, reference, enough).await
     })
     .await;
     anew::report(outcomes, "detached", flags.json, flags.dry_run)
@@ -64,22 +66,24 @@ pub(super) async fn intercepted(
     Ok(names)
 }
 
-/// Makes one container anew, as it was before it was intercepted.
+/// Makes one container anew, as it was before it was intercepted, unless somebody has `enough` of it; without that,
+/// nothing is done.
 pub(super) async fn detach(
     recreation: &Recreation<'_>,
     reference: &str,
-    dry_run: bool,
+    enough: Option<&CancellationToken>,
 ) -> Result<Outcome, Failure> {
     let original = recreation.find(reference).await?;
     let name = original.name().to_owned();
     let anew = recreation.plain(&original).await?;
     let before = recreation.same(&original).await?;
     let difference = difference(&before.body, &anew.body);
-    if !dry_run {
+    if let Some(enough) = enough {
         if let Some(noticed) = original.noticed_by() {
             anew::progress(&name, &format!("note that {noticed}"));
         }
-        anew::replace(recreation, Job { original, anew }).await?;
+        let job = Job { original, anew };
+        recreation.replace(&job, enough.cancelled()).await?;
     }
     Ok(Outcome::done(&name, difference))
 }

@@ -17,6 +17,8 @@ mod tests;
 mod undo;
 mod volumes;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 pub use body::{Anew, Base, anew};
@@ -125,6 +127,11 @@ impl Original {
             && !self.text("/State/StartedAt").is_empty()
     }
 
+    /// Whether it is being removed, or was and something of it stays: it will not be started again.
+    pub fn is_going(&self) -> bool {
+        self.is("/State/Dead") || matches!(self.text("/State/Status"), "removing" | "dead")
+    }
+
     /// Whether the engine removes it when it ends (`--rm`).
     pub fn goes_when_it_ends(&self) -> bool {
         self.is("/HostConfig/AutoRemove")
@@ -137,12 +144,14 @@ impl Original {
         own.is_some_and(|own| own == instance.as_str()) && labels.contains_key(label::UNDO)
     }
 
-    /// Seconds that it may take to stop by itself.
-    pub fn stop_seconds(&self) -> u64 {
+    /// How long it may take to stop by itself before the engine stops it; without end if the engine is to wait for ever.
+    pub fn grace(&self) -> Duration {
         /// What the engine gives who says nothing.
-        const USUAL: u64 = 10;
+        const USUAL: Duration = Duration::from_secs(10);
         let given = self.inspect.pointer("/Config/StopTimeout");
-        given.and_then(Value::as_u64).unwrap_or(USUAL)
+        given.and_then(Value::as_i64).map_or(USUAL, |seconds| {
+            u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)
+        })
     }
 
     /// Its restart policy.
@@ -178,7 +187,7 @@ impl Original {
             && labels.get(label::INSTANCE).is_some_and(another)
         {
             Some(Obstacle::OtherInstance)
-        } else if self.is("/State/Dead") || self.text("/State/Status") == "removing" {
+        } else if self.is_going() {
             Some(Obstacle::Dead)
         } else if self.is("/State/Restarting") {
             Some(Obstacle::Restarting)

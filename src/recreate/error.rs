@@ -30,6 +30,20 @@ pub enum Error {
     /// The one in its place did not do.
     #[error("in its place {0}; the one before is back")]
     Unproved(String),
+    /// Somebody had enough of it.
+    #[error("interrupted; the one before is back")]
+    Interrupted,
+    /// What went wrong could not be taken back.
+    #[error(
+        "{why}. But that failed as well; `dockline clean`, and a service that is started, try it again"
+    )]
+    NotBack {
+        /// What went wrong first.
+        why: String,
+        /// What then did.
+        #[source]
+        source: Box<Error>,
+    },
     /// The engine said no.
     #[error("{0}")]
     Engine(&'static str, #[source] docker::Error),

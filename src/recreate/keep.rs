@@ -20,7 +20,7 @@ impl Recreation<'_> {
             return Ok(false);
         }
         (self.progress)(original.name(), "keeping what it wrote");
-        let committed = self.engine.commit(original.id()).await;
+        let committed = self.engine.commit(original.id(), self.instance).await;
         let committed = committed.asked("keep what the container wrote")?;
         let kept = layer::kept_image(original, self.instance);
         let loaded = self.load(original, &committed, &kept).await;
@@ -38,7 +38,7 @@ impl Recreation<'_> {
         let image = self.engine.inspect_whole_image(committed).await;
         let image = image.asked("inspect what was kept")?.unwrap_or_default();
         // If somebody removed the image by force, the container's own configuration is all there is.
-        let base = base.unwrap_or_else(|| image.clone());
+        let base = base.unwrap_or_else(|| layer::unmarked(&image, original));
         let loaded = self.engine.load_layers(&base, &image, Some(kept)).await;
         loaded.asked("load what was kept").map(drop)
     }

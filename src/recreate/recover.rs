@@ -69,8 +69,8 @@ impl Recreation<'_> {
                 Err(docker::Error::Refused { status: 304, .. }) => Ok(()),
                 started => started.asked("start the container again"),
             },
-            Act::Restart(id) => {
-                let restarted = self.engine.restart(id).await;
+            Act::Restart(id, grace) => {
+                let restarted = self.engine.restart(id, *grace).await;
                 restarted.asked("start the container again")
             }
             Act::Remove(id) => {

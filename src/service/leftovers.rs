@@ -15,6 +15,8 @@ use crate::runtime_dir;
 
 /// Until the command that is at it may be through, or the engine willing.
 const AGAIN: Duration = Duration::from_secs(1);
+/// For what is being settled when the service stops.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// See the module.
 #[derive(Debug)]
@@ -28,9 +30,21 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Settles them whenever the engine comes, until `stop`. One that is being settled is settled to the end.
-    pub(super) async fn settle(mut self, stop: CancellationToken) {
-        while self.engine_is(true, &stop).await {
+    /// Settles them whenever the engine comes, until `stop`. One that is being settled is settled to the end, unless the
+    /// engine takes too long for that: the next service or command goes on with it.
+    pub(super) async fn settle(self, stop: CancellationToken) {
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            () = self.keep_settled(&stop) => {}
+            () = too_long => warn!("containers left half-way are not settled: the engine takes too long"),
+        }
+    }
+
+    async fn keep_settled(mut self, stop: &CancellationToken) {
+        while self.engine_is(true, stop).await {
             while !self.try_settle().await {
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -40,7 +54,7 @@ impl Leftovers {
                     break;
                 }
             }
-            if !self.engine_is(false, &stop).await {
+            if !self.engine_is(false, stop).await {
                 return;
             }
         }

@@ -23,27 +23,35 @@ pub(super) async fn restore(
     };
     anew::settle(&recreation).await?;
     let own = format!("{INSTANCE}={instance}");
+    let found = client.labelled_containers(&[&own, UNDO]).await?;
+    let (removed, restored): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|container| remove && !container.labels.contains_key(REPLACES));
     let mut all = true;
-    for container in client.labelled_containers(&[&own, UNDO]).await? {
-        let name = container.name;
-        if remove && !container.labels.contains_key(REPLACES) {
-            match client.remove(&container.id).await {
-                Ok(()) => cleaned.containers.push(name),
-                Err(error) => {
-                    all = false;
-                    cleaned.failed(&name, error);
-                }
-            }
-            continue;
-        }
-        match detach::detach(&recreation, &container.id, false).await {
-            Ok(_) => cleaned.restored.push(name),
-            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
-            Err(failure) => {
+    for container in removed {
+        match client.remove(&container.id).await {
+            Ok(()) => cleaned.containers.push(container.name),
+            Err(error) => {
                 all = false;
-                cleaned
-                    .failures
-                    .push(format!("{name}: {}", output::chain(&failure)));
+                cleaned.failed(&container.name, error);
+            }
+        }
+    }
+    let names: Vec<_> = restored
+        .into_iter()
+        .map(|container| container.name)
+        .collect();
+    let outcomes = anew::each(client, &names, async |name, enough| {
+        detach::detach(&recreation, name, Some(enough)).await
+    });
+    for outcome in outcomes.await {
+        match outcome.failure {
+            None => cleaned.restored.push(outcome.name),
+            Some(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Some(failure) => {
+                all = false;
+                let why = output::chain(&failure);
+                cleaned.failures.push(format!("{}: {why}", outcome.name));
             }
         }
     }

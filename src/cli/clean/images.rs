@@ -28,7 +28,8 @@ pub(super) async fn remove(
             Err(error) => cleaned.failed(&name, error),
         }
     }
-    // What the classic builder copied files from; images have their own copies.
+    // What the classic builder copied files from, of which images have their own copies, and what containers wrote, if
+    // whoever kept it died before that had another's configuration.
     let data = format!("{ROLE}={ROLE_DATA}");
     for Labelled { id, name, .. } in client.labelled_images(&[&data, owner]).await? {
         match client.remove_image(&id).await {

@@ -62,6 +62,17 @@ pub fn wrote<'a>(original: &Original, changed: impl IntoIterator<Item = &'a str>
         .any(|path| !made.contains(path.trim_end_matches('/')))
 }
 
+/// A committed image without the labels that mark it as dockline's own; `original`: the container that it was made of.
+pub fn unmarked(committed: &Value, original: &Original) -> Value {
+    let mut image = committed.clone();
+    let labels = image.pointer_mut("/Config/Labels");
+    if let Some(labels) = labels.and_then(Value::as_object_mut) {
+        let own = original.labels();
+        labels.retain(|key, _| own.contains_key(key));
+    }
+    image
+}
+
 /// The files of an archive that makes an image of the layers of `committed`, with the configuration of `base`, both as
 /// the engine describes them: the image's configuration first, under the name that `name` makes of it, and the list.
 /// `past`: what the engine says of how `committed` came to be.

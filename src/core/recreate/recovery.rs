@@ -7,11 +7,13 @@
 //! | the backup | not yet known by the name, or not running | back: names and restart policy as they were, the one before started |
 //! | the backup | known by the name, and runs (or is not to) | done, but for the backup |
 //! | gone, because the engine removes it when it ends | made | it takes over |
+//! | being removed, or dead | in its place, or started | done, but for what is left of the one before |
 //!
 //! Which of two is which, is told by `dockline.replaces` or, on the way back from interception, by `dockline.undo` of the
 //! one before. Whatever carries neither is somebody else's.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -31,8 +33,8 @@ pub enum Act {
     Rename(String, Place),
     /// Starts a container.
     Start(String),
-    /// Starts a container again that may be about to stop.
-    Restart(String),
+    /// Starts a container again that may be about to stop, for which it has so long.
+    Restart(String, Duration),
     /// Removes a container, but no volume.
     Remove(String),
 }
@@ -65,6 +67,10 @@ pub fn recover(there: &BTreeMap<Place, Original>, instance: &Instance, wish: Wis
     let Some(old) = old else {
         return take_over(&new);
     };
+    if old.is_going() && !new.is_empty() {
+        let rest = Act::Remove(old.id().to_owned());
+        return std::iter::once(rest).chain(take_over(&new)).collect();
+    }
     let Some((place, first)) = new.first() else {
         return alone(
             old,
@@ -101,11 +107,16 @@ fn belongs(new: &Original, old: Option<&Original>, instance: &Instance) -> bool 
     }
 }
 
-/// The one before has gone. If that was its way, the new one comes; else somebody removed it, and wants none.
+/// The one before has gone, or is about to. If that was its way, or the new one is in its place or ever was, that stays;
+/// else somebody removed the one before, and wants none.
 fn take_over(new: &[(Place, &Original)]) -> Vec<Act> {
     let mut acts = Vec::new();
-    let first = new.first().filter(|(_, new)| new.goes_when_it_ends());
-    if let Some((_, new)) = first {
+    let first = new.first().filter(|(place, new)| {
+        *place == Place::Known || new.goes_when_it_ends() || new.was_started()
+    });
+    if let Some((place, new)) = first
+        && *place != Place::Known
+    {
         if !new.is_running() {
             acts.push(Act::Start(new.id().to_owned()));
         }
@@ -175,7 +186,7 @@ fn back(
         acts.push(Act::Rename(id(), Place::Known));
     }
     if stops {
-        acts.push(Act::Restart(id()));
+        acts.push(Act::Restart(id(), old.grace()));
     } else if ran && !old.is_running() {
         acts.push(Act::Start(id()));
     }

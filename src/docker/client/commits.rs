@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::whole::{COPY, Made, understood};
 use super::{Client, QUICK};
+use crate::core::id::Instance;
+use crate::core::label::{INSTANCE, ROLE, ROLE_DATA};
 use crate::core::recreate::layer;
 use crate::docker::Error;
 use crate::docker::raw::{self, Method, Payload};
@@ -16,9 +18,13 @@ use crate::docker::raw::{self, Method, Payload};
 const COMMIT: Duration = Duration::from_secs(60 * 60);
 
 impl Client {
-    /// Makes an image of a container's files; its id.
-    pub async fn commit(&self, id: &str) -> Result<String, Error> {
-        let path = format!("/commit?container={id}&pause=1");
+    /// Makes an image of a container's files, marked as what `instance` needs for a while only; its id.
+    pub async fn commit(&self, id: &str, instance: &Instance) -> Result<String, Error> {
+        let marked = format!("LABEL {ROLE}={ROLE_DATA} {INSTANCE}={instance}");
+        let query = [("container", id), ("pause", "1"), ("changes", &marked)];
+        let query = serde_urlencoded::to_string(query)
+            .map_err(|error| Error::Unexpected(Box::new(error)))?;
+        let path = format!("/commit?{query}");
         let made: Made = understood(&self.tell(COPY, &path, &json!({})).await?)?;
         Ok(made.id)
     }

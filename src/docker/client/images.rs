@@ -43,10 +43,11 @@ impl Client {
         self.within(SLOW, import).await
     }
 
-    /// Removes an image; false if a container still uses it.
+    /// Removes an image, but none that it was made of; false if a container still uses it.
     pub async fn remove_image(&self, id: &str) -> Result<bool, Error> {
         let options = RemoveImageOptions {
             force: true,
+            noprune: true,
             ..Default::default()
         };
         match self

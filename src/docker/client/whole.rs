@@ -122,14 +122,16 @@ impl Client {
     /// run is fine, and so is one that its end removed.
     pub async fn stop_whole(&self, id: &str, grace: Duration) -> Result<(), Error> {
         let path = format!("/containers/{id}/stop");
-        let stopped = self.tell(grace + SLOW, &path, &Value::Null).await;
+        let deadline = grace.saturating_add(SLOW);
+        let stopped = self.tell(deadline, &path, &Value::Null).await;
         found(stopped).map(drop)
     }
 
-    /// Stops a container, waits until it has, and starts it.
-    pub async fn restart(&self, id: &str) -> Result<(), Error> {
+    /// Stops a container, which may take `grace`, and starts it.
+    pub async fn restart(&self, id: &str, grace: Duration) -> Result<(), Error> {
         let path = format!("/containers/{id}/restart");
-        self.tell(COPY, &path, &Value::Null).await.map(drop)
+        let deadline = grace.saturating_add(SLOW);
+        self.tell(deadline, &path, &Value::Null).await.map(drop)
     }
 
     /// Ends a container at once, if it runs.
