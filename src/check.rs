@@ -3,6 +3,7 @@
 //! Both ends are here: what containers say and hear passes by the engine (`line`), so no image is needed but the tunnel's. What
 //! it means is [`core::check`](crate::core::check)'s to say.
 
+mod asked;
 mod ends;
 mod line;
 mod stage;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use crate::core::check::{Hop, Round, Shown};
 use crate::core::tunnel_state::ENTRY_PORT;
 use crate::docker;
+pub use asked::shown_by;
 pub use stage::{Scene, Stage, clear, clear_leftovers};
 
 /// For a whole request. Interceptors find out within that time that there is no way.

@@ -93,6 +93,8 @@ pub struct Named {
     pub interception: Interception,
     /// Its certificates, as with [`Config::ca`].
     pub ca: Option<Bytes>,
+    /// The file that they come from.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Who gets what containers send by the tunnel's entry.

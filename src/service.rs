@@ -119,7 +119,7 @@ impl Service {
             lock,
         } = self;
         let wires = Wires::new();
-        let (cas, ca_file) = interception.cas();
+        let (cas, ca_files) = interception.cas();
         let ca_hashes = cas.map(|ca| ca.as_ref().map(|ca| ca.sha256().to_owned()));
         let owner = owner(&config.runtime_dir);
         let view = wires.gateway();
@@ -133,7 +133,7 @@ impl Service {
         let api_config = api_config(&config);
         let sources = Sources {
             interceptors: interception.report(),
-            ca: ca_file,
+            ca_files,
             cas: ca_hashes.clone(),
             callers: whose(gateway.callers()),
             traffic: traffic(gateway.connections()),

@@ -45,7 +45,7 @@ impl Answer {
 }
 
 /// The text of a page without its tags, shortened.
-fn words(body: &[u8]) -> String {
+pub(super) fn words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let mut plain = String::new();
     let mut inside = false;
@@ -146,7 +146,10 @@ async fn get(
 }
 
 /// Asks for a tunnel; answers with what was said against it.
-async fn connect(line: &mut Line, destination: &str) -> io::Result<(StatusCode, Vec<u8>)> {
+pub(super) async fn connect(
+    line: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    destination: &str,
+) -> io::Result<(StatusCode, Vec<u8>)> {
     let head = format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n\r\n");
     line.write_all(head.as_bytes()).await?;
     line.flush().await?;

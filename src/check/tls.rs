@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
@@ -17,7 +18,6 @@ use tokio_rustls::rustls::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::Error;
-use super::line::Line;
 use crate::core::check::Shown;
 
 /// By which the asked container's own certificate is known.
@@ -46,12 +46,12 @@ fn made(name: &str) -> Result<TlsAcceptor, Box<dyn std::error::Error + Send + Sy
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Speaks TLS as a client in the calling container, and tells whose certificate it was shown.
-pub(super) async fn connect(
-    line: Line,
+/// Speaks TLS as a client, as in the calling container, and tells whose certificate it was shown.
+pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    line: S,
     name: &str,
     authorities: &[u8],
-) -> io::Result<(TlsStream<Line>, Shown)> {
+) -> io::Result<(TlsStream<S>, Shown)> {
     let provider = Arc::new(ring::default_provider());
     let witness = Arc::new(Witness {
         provider: Arc::clone(&provider),

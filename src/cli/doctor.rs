@@ -3,6 +3,7 @@
 //! Nothing is changed but by `--fix`. What the running service says of itself is judged in `reported`, what is on the ports is
 //! asked in `listeners`, and what the engine has is looked at in `engine`.
 
+mod authority;
 mod engine;
 mod finding;
 mod listeners;
@@ -138,7 +139,9 @@ async fn look_at_service(global: &Global, book: &mut Notebook) -> Option<Status>
     book.note(listeners::http(&status).await);
     book.note(listeners::api_proxy(&status).await);
     book.note(reported::interceptor(&status));
-    book.note(reported::authority(&status));
+    for finding in authority::all(&status).await {
+        book.note(finding);
+    }
     book.note(reported::trust(&status));
     Some(status)
 }

@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use flags::{Flags, OnExit};
-pub(super) use interception::Stdout;
+pub(super) use interception::{Stdout, certificates};
 pub(super) use logging::start_logging;
 
 use super::misuse::{misuse, misused};

@@ -106,9 +106,9 @@ pub struct Sources {
     pub internal_egress: bool,
     /// Who intercepts.
     pub interceptors: Shares<Option<InterceptorSource>>,
-    /// The file with the authority that containers are to trust.
-    pub ca: Option<PathBuf>,
-    /// The SHA-256 of that authority, where it is known, and of those of others.
+    /// The files with the authorities that containers are to trust.
+    pub ca_files: Shares<Option<PathBuf>>,
+    /// The SHA-256 of those authorities, where they are known.
     pub cas: Shares<Option<String>>,
     /// Whether the gateway wants a password.
     pub protected: bool,
@@ -148,9 +148,9 @@ impl Sources {
             http: self.addresses.http.to_string(),
             control: local::url(&self.addresses.control),
             interceptor: self.interceptors.rest.as_ref().map(interceptors::report),
-            interceptors: interceptors::named(&self.interceptors, &self.cas),
+            interceptors: interceptors::named(self),
             gateway_protected: self.protected,
-            ca: self.ca.as_ref().map(|path| path.display().to_string()),
+            ca: interceptors::shown(self.ca_files.rest.as_deref()),
             ca_sha256: self.cas.rest.clone(),
             intercepting: *self.intercepting.borrow(),
             tunnel: self.tunnel(&map),

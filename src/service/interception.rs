@@ -29,7 +29,7 @@ const ARRIVALS: usize = 64;
 pub(super) struct Bound {
     who: Shares<Who>,
     cas: Shares<Option<Ca>>,
-    ca_file: Option<PathBuf>,
+    ca_files: Shares<Option<PathBuf>>,
     own: Option<Box<Own>>,
 }
 
@@ -76,9 +76,16 @@ impl Bound {
             };
             pem.map(Ca::new)
         });
-        let ca_file = match (&config.interception, &own) {
-            (Interception::BuiltIn(_), Some(own)) => Some(own.authority.path().to_owned()),
-            _ => config.ca_file.clone(),
+        let ca_file = |interception: &Interception, given: &Option<PathBuf>| match interception {
+            Interception::BuiltIn(_) => own.as_ref().map(|own| own.authority.path().to_owned()),
+            Interception::None | Interception::External(_) => given.clone(),
+        };
+        let named = config.named.iter();
+        let named =
+            named.map(|(name, own)| (name.clone(), ca_file(&own.interception, &own.ca_file)));
+        let ca_files = Shares {
+            rest: ca_file(&config.interception, &config.ca_file),
+            named: named.collect(),
         };
         for (interception, given) in asked.iter() {
             if let (Interception::External(interceptor), None) = (*interception, given) {
@@ -91,7 +98,7 @@ impl Bound {
         Ok(Self {
             who: asked.map(|(interception, _)| Who::of(interception)),
             cas,
-            ca_file,
+            ca_files,
             own,
         })
     }
@@ -112,9 +119,9 @@ impl Bound {
         Ok(())
     }
 
-    /// The authorities that containers are to trust, and the file of the rest's.
-    pub(super) fn cas(&self) -> (Shares<Option<Ca>>, Option<PathBuf>) {
-        (self.cas.clone(), self.ca_file.clone())
+    /// The authorities that containers are to trust, and their files.
+    pub(super) fn cas(&self) -> (Shares<Option<Ca>>, Shares<Option<PathBuf>>) {
+        (self.cas.clone(), self.ca_files.clone())
     }
 
     /// For those who report it.

@@ -138,7 +138,7 @@ impl Wires {
             intercepting: self.intercepting.0.clone(),
             internal_egress: config.internal_egress,
             interceptors: Shares::default(),
-            ca: None,
+            ca_files: Shares::default(),
             cas: Shares::default(),
             protected: config.gateway_password.is_some(),
             callers: whose(gateway::Callers::default()),

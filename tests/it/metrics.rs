@@ -87,6 +87,7 @@ async fn metrics_say_what_happens_as_it_happens() {
         let named = Named {
             interception: Interception::External(away),
             ca: None,
+            ca_file: None,
         };
         config.named.insert("shop".to_owned(), named);
     })

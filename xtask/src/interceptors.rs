@@ -177,6 +177,18 @@ impl Trial<'_> {
             "  dockline integrate {} --check: {last}",
             program.recipe()
         ));
+        let said = self
+            .shell
+            .output(&mut dockline.command(&["doctor", "--json"]), MINUTES_2)?;
+        let report: Value = serde_json::from_str(&said).context("read doctor's report")?;
+        let checks = report["checks"].as_array().context("its checks")?;
+        let signs = checks.iter().find(|check| check["check"] == "ca");
+        let signs = signs.context("a check of the CA")?;
+        ensure!(
+            signs["outcome"] == "ok",
+            "doctor does not see the CA: {signs}"
+        );
+        say(format_args!("  dockline doctor: {}", text(signs, "text")?));
         Ok(())
     }
 

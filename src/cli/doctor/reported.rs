@@ -1,7 +1,6 @@
 //! What the running service says of itself, judged.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::finding::Finding;
 use crate::control::report::shape::Status;
@@ -119,6 +118,9 @@ pub(super) fn link(status: &Status) -> Finding {
         ("up", None) if status.intercepting => Finding::ok("link", "up"),
         ("up", None) => Finding::warning("link", "up, and paused", "dockline resume"),
         _ if status.tunnel.state == "absent" => Finding::skipped("link", "not needed yet"),
+        _ if status.tunnel.state == "starting" => {
+            Finding::warning("link", "waits for the tunnel", "ask again in a moment")
+        }
         _ => Finding::failure(
             "link",
             "down: containers get out by themselves, un-intercepted",
@@ -142,24 +144,6 @@ pub(super) fn interceptor(status: &Status) -> Finding {
             "interceptor",
             format!("nobody answers at {}: requests go on without", it.address),
             "start it, or serve with --interceptor HOST:PORT where it listens as an HTTP proxy",
-        ),
-    }
-}
-
-/// Whether containers can be told whom to trust.
-pub(super) fn authority(status: &Status) -> Finding {
-    match &status.ca {
-        None if status.interceptor.is_none() => Finding::skipped("ca", "nothing is intercepted"),
-        None => Finding::warning(
-            "ca",
-            "none is known: HTTPS of containers passes unopened",
-            "serve with --ca FILE, the interceptor's certificate authority in PEM",
-        ),
-        Some(path) if Path::new(path).is_file() => Finding::ok("ca", path),
-        Some(path) => Finding::warning(
-            "ca",
-            format!("{path} has gone; new containers still get what it was"),
-            "put it back before dockline is started again",
         ),
     }
 }
@@ -283,6 +267,12 @@ mod tests {
                 "pid 7",
             ),
             (link, json!({ "/intercepting": false }), Warning, "paused"),
+            (
+                link,
+                json!({ "/tunnel/state": "starting", "/tunnel/link/state": "down" }),
+                Warning,
+                "waits",
+            ),
             (interceptor, json!({}), Ok, "127.0.0.1:8080"),
             (
                 interceptor,
@@ -291,7 +281,6 @@ mod tests {
                 "nobody answers",
             ),
             (interceptor, json!({ "/interceptor": null }), Skipped, ""),
-            (authority, json!({}), Warning, "none is known"),
             (
                 trust,
                 json!({ "/containers/0/ca_current": false }),

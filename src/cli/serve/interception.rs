@@ -49,7 +49,12 @@ pub(super) fn asked(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Resul
             .or(common)
             .filter(|_| is_external(&interception));
         let ca = file.map(certificates).transpose()?;
-        named.insert(name.clone(), Named { interception, ca });
+        let own = Named {
+            interception,
+            ca,
+            ca_file: file.map(absolute),
+        };
+        named.insert(name.clone(), own);
     }
     let all = || named.values().map(|own| &own.interception).chain([&rest]);
     if flags.har.is_some() && !all().any(is_built_in) {
@@ -79,10 +84,14 @@ pub(super) fn asked(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Resul
     let common = common.filter(|_| !is_built_in(&rest));
     Ok(Asked {
         ca: common.map(certificates).transpose()?,
-        ca_file: common.map(|path| std::path::absolute(path).unwrap_or(path.to_owned())),
+        ca_file: common.map(absolute),
         rest,
         named,
     })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or(path.to_owned())
 }
 
 const BUILT_IN: &str = "builtin";
@@ -160,7 +169,7 @@ fn built_in(flags: &Flags, address: SocketAddr, stdout: Stdout) -> Result<BuiltI
 }
 
 /// The certificates of a file, and nothing else of it: a private key must never enter a container.
-fn certificates(path: &Path) -> Result<Bytes, Failure> {
+pub(in crate::cli) fn certificates(path: &Path) -> Result<Bytes, Failure> {
     let usage = |reason: String| {
         let path = path.display();
         misuse("--ca", format!("--ca {path}: {reason}"))

@@ -1,9 +1,11 @@
 //! The interceptors, and whose they are.
 
+use std::path::Path;
+
 use tokio::sync::watch;
 
+use super::Sources;
 use super::shape::{Interceptor, NamedInterceptor};
-use crate::core::hand_on::Shares;
 
 /// An interceptor, for those who report it.
 #[derive(Clone, Debug)]
@@ -25,15 +27,18 @@ pub(super) fn report(source: &InterceptorSource) -> Interceptor {
 }
 
 /// Those of some alone, with the authorities that they sign with.
-pub(super) fn named(
-    interceptors: &Shares<Option<InterceptorSource>>,
-    cas: &Shares<Option<String>>,
-) -> Vec<NamedInterceptor> {
-    let named = interceptors.named.iter();
+pub(super) fn named(sources: &Sources) -> Vec<NamedInterceptor> {
+    let named = sources.interceptors.named.iter();
     let named = named.map(|(name, source)| NamedInterceptor {
         name: name.clone(),
         interceptor: source.as_ref().map(report),
-        ca_sha256: cas.named.get(name).cloned().flatten(),
+        ca: shown(sources.ca_files.named.get(name).and_then(Option::as_deref)),
+        ca_sha256: sources.cas.named.get(name).cloned().flatten(),
     });
     named.collect()
+}
+
+/// A file, for people and programs.
+pub(super) fn shown(path: Option<&Path>) -> Option<String> {
+    path.map(|path| path.display().to_string())
 }

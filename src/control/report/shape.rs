@@ -73,6 +73,9 @@ pub struct NamedInterceptor {
     pub name: String,
     /// Nothing if they are not intercepted.
     pub interceptor: Option<Interceptor>,
+    /// As with [`Status::ca`].
+    #[serde(default)]
+    pub ca: Option<String>,
     /// As with [`Status::ca_sha256`].
     pub ca_sha256: Option<String>,
 }

@@ -1,8 +1,10 @@
 //! `dockline doctor`, with set-ups that are broken on purpose.
 
+mod authority;
 #[cfg(target_os = "linux")]
 mod broken;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Output;
 
@@ -35,6 +37,23 @@ fn text<'a>(report: &'a Value, check: &str) -> &'a str {
     let checks = report["checks"].as_array().unwrap();
     let found = checks.iter().find(|c| c["check"] == check);
     found.unwrap()["text"].as_str().unwrap()
+}
+
+fn every_check_has_its_remedy_in_the_documents(report: &Value) {
+    let text = include_str!("../../../docs/troubleshooting.md");
+    let first = |line: &'static str| line.strip_prefix("| `")?.split(" |").next();
+    let cells = text.lines().filter_map(first);
+    // Some share a line.
+    let told: BTreeSet<_> = cells
+        .flat_map(|cell| cell.split(", "))
+        .map(|check| check.trim_matches('`'))
+        .collect();
+    let checks = report["checks"].as_array().unwrap();
+    let checked: BTreeSet<_> = checks
+        .iter()
+        .filter_map(|check| check["check"].as_str())
+        .collect();
+    assert_eq!(told, checked);
 }
 
 async fn running(served: &Served, lab: &Lab) {
@@ -76,6 +95,7 @@ fn a_healthy_service_and_what_is_left_of_one_that_was_killed() {
         ] {
             assert_eq!(found(&healthy, check).0, "ok", "{check}: {healthy}");
         }
+        every_check_has_its_remedy_in_the_documents(&healthy);
         // It was made without the CA, and docker here goes elsewhere.
         assert_eq!(found(&healthy, "trust").0, "warning");
         let text = served.run(&lab, &["doctor"]);

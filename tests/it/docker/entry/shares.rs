@@ -21,6 +21,7 @@ fn named(recorder: &Recorder, ca: &str) -> Named {
     Named {
         interception: Interception::External(interceptor),
         ca: Some(pem(ca).into()),
+        ca_file: None,
     }
 }
 
