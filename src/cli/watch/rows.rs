@@ -132,7 +132,12 @@ fn member(status: &Status, (container, end): Member<'_>) -> Line {
         let addresses = end.addresses.iter().map(ToString::to_string);
         addresses.collect::<Vec<_>>().join(" ")
     });
-    let names = end.map(|end| end.names.join(" "));
+    // Those first that are not said by the first column.
+    let names = end.map(|end| {
+        let mut names: Vec<_> = end.names.iter().map(String::as_str).collect();
+        names.sort_by_key(|name| (container.id.starts_with(name), *name == container.name));
+        names.join(" ")
+    });
     let name = format!("  {}", container.name);
     let cells = [
         name.as_str(),

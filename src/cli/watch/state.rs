@@ -79,8 +79,14 @@ impl State {
                 self.status = Some(*status);
                 self.away = None;
             }
-            News::Traffic(traffic) => {
+            News::Traffic(mut traffic) => {
                 self.rates.hear(&traffic, now);
+                // The service tells the latest first: rows that change places every second cannot be read.
+                traffic.talks.sort_by(|a, b| {
+                    b.requests
+                        .cmp(&a.requests)
+                        .then_with(|| pair(a).cmp(&pair(b)))
+                });
                 self.traffic = traffic;
                 self.away = None;
             }

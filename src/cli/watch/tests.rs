@@ -102,6 +102,52 @@ fn eighty_columns_and_twenty_four_lines_show_everything() {
 }
 
 #[test]
+fn parts_without_anything_leave_their_room_to_others() {
+    let mut state = State::default();
+    let many: Vec<_> = (0..12)
+        .map(|number| container(&format!("c{number:02}"), &"shop".into(), "net"))
+        .collect();
+    let News::Status(mut quiet) = status(&many) else {
+        panic!("a status");
+    };
+    quiet.warnings.clear();
+    state.hear(News::Status(quiet), NOW);
+    let text = text(&mut state, (80, 24));
+    assert!(text.contains("c00") && text.contains("c11"), "{text}");
+}
+
+#[test]
+fn a_narrow_terminal_shows_who_talks_to_whom() {
+    let text = text(&mut few(), (60, 24));
+    for words in ["shop-web-1", "api:80 (shop-api-1)", "10.0", "REQ/S"] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    assert!(!text.contains("BYTES"), "{text}");
+}
+
+#[test]
+fn traffic_stays_in_its_place() {
+    let talk = |from: &str, requests: u64| {
+        json!({ "from": from, "from_id": null, "to": "api:80", "to_name": null, "to_id": null, "via": "tunnel", "open": 0,
+            "connections": 1, "requests": requests, "sent": 0, "received": 0, "idle_seconds": 0.0 })
+    };
+    let mut state = few();
+    let lines = |state: &mut State| {
+        let text = text(state, (80, 24));
+        let place = |name: &str| text.find(name).unwrap();
+        place("busy-web") < place("idle-web")
+    };
+    for talks in [
+        [talk("busy-web", 9), talk("idle-web", 2)],
+        [talk("idle-web", 3), talk("busy-web", 9)],
+    ] {
+        let traffic = json!({ "requests": 12, "talks": talks });
+        state.hear(News::Traffic(serde_json::from_value(traffic).unwrap()), NOW);
+        assert!(lines(&mut state));
+    }
+}
+
+#[test]
 fn without_colour_there_is_none() {
     let colours = |coloured| {
         let terminal = drawn(&mut few(), (80, 24), coloured);
@@ -176,4 +222,8 @@ fn rates_end_with_the_traffic_and_nothing_is_made_of_silence() {
     let mut nothing = State::default();
     nothing.hear(News::Away("dockline is not running".to_owned()), NOW);
     assert!(text(&mut nothing, (80, 24)).contains("dockline is not running"));
+    // What to do is said on the second line.
+    let why = format!("{} start it with serve", "nothing answers ".repeat(6));
+    nothing.hear(News::Away(why), NOW);
+    assert!(text(&mut nothing, (80, 24)).contains("start it with serve"));
 }

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Text, Span};
-use ratatui::widgets::{Block, Paragraph, Row, Table};
+use ratatui::widgets::{Block, Paragraph, Row, Table, Wrap};
 
 use super::rows::{self, Line, Mood};
 use super::state::{Pane, State};
@@ -14,8 +14,12 @@ use crate::control::report::shape::Status;
 
 /// Lines at the top.
 const HEAD: u16 = 2;
-/// The frame of a part, and its header.
-const AROUND: u16 = 3;
+/// The frame of a part.
+const FRAME: u16 = 2;
+/// The same, and its header.
+const AROUND: u16 = FRAME + 1;
+/// With fewer columns than these, only what matters most is shown.
+const NARROW: u16 = 64;
 const KEYS: &str =
     " Tab other part  \u{2191}\u{2193} PgUp PgDn scroll  Enter this part alone  q quit";
 
@@ -32,12 +36,23 @@ fn places(area: Rect, state: &State) -> (Rect, [Rect; 3], Rect) {
         places[state.pane as usize] = body;
         return (head, places, foot);
     }
-    let parts = [
-        Constraint::Fill(4),
-        Constraint::Fill(3),
-        Constraint::Fill(2),
-    ];
-    (head, Layout::vertical(parts).areas(body), foot)
+    let heights = heights(body.height, state).map(Constraint::Length);
+    (head, Layout::vertical(heights).areas(body), foot)
+}
+
+/// Each part gets what it has, as far as there is room: a frame alone if that is nothing, and the containers the rest.
+fn heights(all: u16, state: &State) -> [u16; 3] {
+    let wanted = |pane| match u16::try_from(rows::count(state, pane)) {
+        Ok(0) => FRAME,
+        Ok(count) => count.saturating_add(AROUND),
+        Err(_) => u16::MAX,
+    };
+    let warnings = wanted(Pane::Warnings);
+    let warnings = warnings.min((all * 2 / 9).max(AROUND + 2)).min(all / 3);
+    let rest = all - warnings;
+    let spare = rest.saturating_sub(wanted(Pane::Containers));
+    let traffic = wanted(Pane::Traffic).min(spare.max(rest * 3 / 7));
+    [rest - traffic, traffic, warnings]
 }
 
 /// How many rows of a part there is room for.
@@ -50,7 +65,8 @@ pub(super) fn room(area: Rect, state: &State, pane: Pane) -> usize {
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Duration, coloured: bool) {
     let (head, places, foot) = places(frame.area(), state);
     let lines = headlines(state, now, coloured);
-    frame.render_widget(Paragraph::new(lines), head);
+    // What does not fit into the first line goes on in the second, where that is free.
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), head);
     for pane in Pane::ALL {
         let place = places[pane as usize];
         if !place.is_empty() {
@@ -122,7 +138,11 @@ fn engine(status: &Status) -> [(String, Mood); 2] {
 /// The way of what containers send: tunnel, link, interceptor.
 fn way(status: &Status) -> [(String, Mood); 3] {
     let tunnel = &status.tunnel;
-    let joined = tunnel.networks.len();
+    // Its own is none of anybody else's.
+    let home = tunnel.home.as_deref();
+    let joined = tunnel.networks.iter();
+    let joined = joined.filter(|network| Some(network.name.as_str()) != home);
+    let joined = joined.count();
     let of_tunnel = match (tunnel.state.as_str(), &tunnel.problem) {
         ("running", None) => (format!("tunnel on {joined} networks"), Mood::Plain),
         ("failed", Some(problem)) => (format!("tunnel failed: {problem}"), Mood::Bad),
@@ -145,27 +165,48 @@ fn way(status: &Status) -> [(String, Mood); 3] {
     [of_tunnel, link, interceptor]
 }
 
-fn header(pane: Pane) -> (&'static [&'static str], &'static [Constraint]) {
+/// A column: which cell of a row it shows, under which name, and how wide.
+struct Column {
+    cell: usize,
+    name: &'static str,
+    width: Constraint,
+    is_number: bool,
+}
+
+/// Those for which there is room.
+fn columns(state: &State, pane: Pane, width: u16) -> Vec<Column> {
     use Constraint::{Fill, Length};
-    match pane {
-        Pane::Containers => (
-            &["CONTAINER", "STATE", "ADDRESSES", "NAMES"],
-            &[Fill(3), Length(11), Fill(2), Fill(3)],
-        ),
-        Pane::Traffic => (
-            &["FROM", "TO", "WAY", "REQ/S", "REQS", "OPEN", "BYTES"],
-            &[
-                Fill(2),
-                Fill(3),
-                Length(11),
-                Length(6),
-                Length(6),
-                Length(4),
-                Length(6),
-            ],
-        ),
-        Pane::Warnings => (&["TIME", "LEVEL", "TEXT"], &[Length(9), Length(5), Fill(1)]),
-    }
+    let ways = state.traffic.talks.iter().map(|talk| talk.via.len());
+    let way = u16::try_from(ways.max().unwrap_or_default()).unwrap_or_default();
+    let all: &[(&'static str, Constraint)] = match pane {
+        Pane::Containers => &[
+            ("CONTAINER", Fill(3)),
+            ("STATE", Length(11)),
+            ("ADDRESSES", Fill(2)),
+            ("NAMES", Fill(3)),
+        ],
+        Pane::Traffic => &[
+            ("FROM", Fill(2)),
+            ("TO", Fill(3)),
+            ("WAY", Length(way.clamp(4, 11))),
+            ("REQ/S", Length(6)),
+            ("REQS", Length(6)),
+            ("OPEN", Length(4)),
+            ("BYTES", Length(6)),
+        ],
+        Pane::Warnings => &[("TIME", Length(9)), ("LEVEL", Length(5)), ("TEXT", Fill(1))],
+    };
+    let narrow = width < NARROW;
+    let columns = all.iter().enumerate().map(|(cell, &(name, width))| Column {
+        cell,
+        name,
+        width,
+        is_number: ["REQ/S", "REQS", "OPEN", "BYTES"].contains(&name),
+    });
+    let dispensable = ["ADDRESSES", "WAY", "REQS", "OPEN", "BYTES"];
+    columns
+        .filter(|column| !narrow || !dispensable.contains(&column.name))
+        .collect()
 }
 
 fn part(
@@ -192,8 +233,9 @@ fn part(
     let block = Block::bordered()
         .title(title)
         .border_style(style(mood, coloured));
-    let (names, widths) = header(pane);
-    let heads = Row::new(names.iter().copied()).style(style(Mood::Quiet, coloured));
+    let columns = columns(state, pane, place.width);
+    let heads = columns.iter().map(|column| cell(column, column.name));
+    let heads = Row::new(heads).style(style(Mood::Quiet, coloured));
     // A heading goes over all columns.
     let headings = lines.iter().enumerate();
     let headings = headings.filter(|(_, line)| line.mood == Mood::Heading);
@@ -201,8 +243,10 @@ fn part(
         .map(|(row, line)| (row, line.cells.concat()))
         .collect();
     let inner = block.inner(place);
-    let rows = lines.iter().map(|line| row(line, coloured));
-    let table = Table::new(rows, widths).header(heads).block(block);
+    let rows = lines.iter().map(|line| row(line, &columns, coloured));
+    let table = Table::new(rows, columns.iter().map(|column| column.width))
+        .header(heads)
+        .block(block);
     frame.render_widget(table, place);
     for (row, text) in headings {
         let y = inner.y + 1 + u16::try_from(row).unwrap_or(u16::MAX - inner.y - 1);
@@ -217,10 +261,23 @@ fn part(
     }
 }
 
-fn row(line: &Line, coloured: bool) -> Row<'_> {
+fn cell<'t>(column: &Column, text: &'t str) -> Text<'t> {
+    let text = Text::from(text);
+    if column.is_number {
+        text.right_aligned()
+    } else {
+        text
+    }
+}
+
+fn row<'l>(line: &'l Line, columns: &[Column], coloured: bool) -> Row<'l> {
     let cells = match line.mood {
         Mood::Heading => &[],
         Mood::Plain | Mood::Quiet | Mood::Warning | Mood::Bad => line.cells.as_slice(),
     };
-    Row::new(cells.iter().map(String::as_str)).style(style(line.mood, coloured))
+    let shown = columns.iter().filter_map(|column| {
+        let text = cells.get(column.cell)?;
+        Some(cell(column, text))
+    });
+    Row::new(shown.collect::<Vec<_>>()).style(style(line.mood, coloured))
 }
