@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { request } from "node:http";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Engine } from "./engine.mjs";
 import { Service, eventually, run } from "./service.mjs";
@@ -17,6 +19,7 @@ const FLAGS = [
 const SHOP = ["web", "api", "db", "cache", "worker"];
 const BLOG = ["web", "api", "db"];
 const MOST_BYTES = 200 * 1024;
+const MOST_BYTES_OF_PAGE = 150 * 1000;
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -85,6 +88,8 @@ async function onEngine() {
     await fill(engine, api_socket);
     await eventually("a link", async () => JSON.parse(await service.say("status", "--json")).tunnel.link.state === "up");
     await talk(engine);
+    await warn(service);
+    await size(service);
     const light = { colorScheme: "light", viewport: { width: 1280, height: 820 } };
     await browse(service.url, light, async (page, complaints) => {
       await page.goto(service.url);
@@ -92,14 +97,27 @@ async function onEngine() {
       await names(page, service);
       await routes(page, service);
       await lives(page, api_socket);
+      await warns(page);
+      assert.deepEqual(await overlaps(page), []);
       await keyboard(page);
+      await accessible(page);
       await screenshot(page, "page-light.png");
       await strict(page, complaints);
     });
     await browse(service.url, { ...light, colorScheme: "dark" }, async (page) => {
       await page.goto(service.url);
       await page.locator(".talk.busy").first().waitFor({ state: "attached" });
+      await accessible(page);
       await screenshot(page, "page-dark.png");
+    });
+    await browse(service.url, { ...light, viewport: { width: 390, height: 844 } }, async (page) => {
+      await page.goto(service.url);
+      await looks(page);
+      await accessible(page);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.equal(wide, 0, "nothing is beyond the edge of a telephone");
+      assert.deepEqual(await overlaps(page), []);
+      await page.screenshot({ path: join(process.env.PAGE_LOGS, "narrow.png"), fullPage: true });
     });
   } finally {
     await clean(engine);
@@ -121,6 +139,53 @@ async function looks(page) {
   await page.locator(".talk.containers.busy").first().waitFor({ state: "attached" });
   const line = page.locator("#talks tr", { hasText: "page-shop-web" });
   await line.filter({ hasText: "page-shop-api" }).first().waitFor();
+}
+
+/** Asks as somebody who does not exist, of which the log warns. */
+async function warn(service) {
+  const [host, port] = service.status.gateway.split(":");
+  const headers = { Host: "api.page-shop", "Dockline-Client": "nobody" };
+  await new Promise((answered, failed) => {
+    const asked = request({ host, port, path: "http://api.page-shop/", headers }, (answer) => answer.resume().on("end", answered));
+    asked.on("error", failed).end();
+  });
+}
+
+async function warns(page) {
+  await page.locator("#warnings li", { hasText: "nobody" }).first().waitFor();
+}
+
+/** Names in the map that lie upon one another, or are wider than their boxes. */
+async function overlaps(page) {
+  return await page.evaluate(() => {
+    const texts = [...document.querySelectorAll("#picture text")].map((text) => ({ text, at: text.getBoundingClientRect() }));
+    const boxes = [...document.querySelectorAll("#picture .box, #picture .hub")].map((group) => [group, group.querySelector("rect").getBoundingClientRect()]);
+    const said = [];
+    texts.forEach(({ text, at }, place) => {
+      const other = texts.slice(place + 1).find(({ at: b }) => at.left < b.right && b.left < at.right && at.top + 2 < b.bottom && b.top + 2 < at.bottom);
+      if (other) said.push(`${text.textContent} on ${other.text.textContent}`);
+      const own = boxes.find(([group]) => group.contains(text))?.[1];
+      if (own && (at.left < own.left || at.right > own.right)) said.push(`${text.textContent} is wider than its box`);
+    });
+    return said;
+  });
+}
+
+/** All that a browser fetches for the page. */
+async function size(service) {
+  let all = 0;
+  for (const path of ["", "app.js", "app.css"]) all += (await (await fetch(service.url + path)).arrayBuffer()).byteLength;
+  say(`the page has ${(all / 1000).toFixed(1)} KB`);
+  assert(all <= MOST_BYTES_OF_PAGE, `${all} bytes`);
+}
+
+/** Roles, names, contrast, order: what a machine can judge of WCAG 2, levels A and AA. */
+async function accessible(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join("; ")}`);
+  assert.deepEqual(told, []);
 }
 
 async function names(page, service) {
@@ -177,7 +242,7 @@ async function lives(page, api) {
 /** Everything has a name and a place, and can be reached without a mouse. */
 async function keyboard(page) {
   for (const role of ["banner", "main", "contentinfo", "search"]) await page.getByRole(role).waitFor();
-  for (const name of ["Map", "Names", "Routes", "Traffic"]) await page.getByRole("region", { name }).waitFor();
+  for (const name of ["Map", "Names", "Routes", "Traffic", "Warnings"]) await page.getByRole("region", { name }).waitFor();
   const nameless = await page.evaluate(() =>
     [...document.querySelectorAll("input, select")].filter((field) => field.labels.length === 0).length);
   assert.equal(nameless, 0);
@@ -188,6 +253,11 @@ async function keyboard(page) {
     reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim()));
   }
   for (const wanted of ["Skip to names", "scroll", "name", "name-from", "Resolve"]) assert(reached.includes(wanted), wanted);
+  // Whoever is there sees it.
+  await page.locator("#name").focus();
+  await page.keyboard.press("Tab");
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(outline, "solid");
 }
 
 /** No script but its own runs, however it got there. */

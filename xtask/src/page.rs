@@ -15,6 +15,8 @@ use crate::workspace::Workspace;
 
 /// Drives the browser.
 const PLAYWRIGHT: &str = "playwright-core@1";
+/// Judges roles, names and contrast.
+const AXE: &str = "axe-core@4";
 
 /// Flags of `cargo xtask page`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +52,7 @@ pub(crate) fn run(
     let mut install = Command::new("npm");
     install
         .args(["install", "--no-save", "--no-audit", "--no-fund"])
-        .args([PLAYWRIGHT, "--prefix", "."])
+        .args([PLAYWRIGHT, AXE, "--prefix", "."])
         .current_dir(&folder);
     shell.run(&mut install, MINUTES_10)?;
     let setup = Setup::any(shell, workspace, host, &[Version::V26])?;

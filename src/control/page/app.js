@@ -119,7 +119,7 @@ function tellNews(before, now) {
 
 // ---- the picture
 
-const GAP = 10;
+const GAP = 14;
 const TOP = 26;
 
 /** Networks with who is on them, the largest first; who is on none comes last. */
@@ -145,14 +145,14 @@ function drawPicture() {
   const width = Math.max(320, $("scroll").clientWidth - 2);
   places = new Map();
   const hubs = drawHubs(width);
-  const wires = [];
-  const boxes = [];
+  const [wires, grounds, boxes] = [[], [], []];
   const most = Math.max(1, Math.floor((width - 2 * GAP) / (chip.width + GAP)));
   let [row, used, y] = [[], 0, 96];
   const place = () => {
     let x = Math.max(1, (width - used) / 2);
     for (const { group, wide, high, columns } of row) {
-      boxes.push(drawNetwork(group, { x, y, wide, high }, columns, chip));
+      grounds.push(drawGround(group, { x, y, wide, high }));
+      boxes.push(...drawMembers(group, { x, y }, columns, chip));
       if (group.joined) wires.push(shape("path", { class: "wire up", d: curve(places.get("tunnel"), { x: x + wide / 2, y }) }));
       x += wide + 18;
     }
@@ -162,19 +162,20 @@ function drawPicture() {
   for (const group of all) {
     const columns = Math.min(most, Math.max(1, Math.ceil(Math.sqrt(group.members.length * (dense ? 0.9 : 0.6)))));
     const wide = Math.max(columns * (chip.width + GAP) + GAP, 170);
-    const high = Math.ceil(group.members.length / columns) * (chip.height + GAP) + GAP + TOP - 4;
+    const high = Math.ceil(group.members.length / columns) * (chip.height + GAP) + TOP;
     if (row.length > 0 && used + 18 + wide > width - 2) place();
     used += wide + (row.length > 0 ? 18 : 0);
     row.push({ group, wide, high, columns });
   }
   place();
   const height = y - 8;
+  // Calls lie between the networks' ground and the boxes, so that none crosses a name.
   const talks = shape("g", { id: "talk" });
   const picture = $("picture");
   picture.setAttribute("width", width);
   picture.setAttribute("height", height);
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  picture.replaceChildren(arrowHeads(), ...wires, ...hubs, ...boxes, talks);
+  picture.replaceChildren(arrowHeads(), ...wires, ...grounds, talks, ...hubs, ...boxes);
   const networks = all.filter((group) => group.id).length;
   $("summary").textContent =
     `${count} container${count === 1 ? "" : "s"} on ${networks} network${networks === 1 ? "" : "s"}, ${status.map.names} names`;
@@ -185,36 +186,42 @@ function drawPicture() {
 function drawHubs(width) {
   const { tunnel, interceptor } = status;
   const where = interceptor ? (interceptor.kind === "builtin" ? "built in" : interceptor.address) : "none";
+  // Side by side on a telephone, too.
+  const half = Math.min(78, Math.floor(width / 6.4));
+  const isNarrow = half < 78;
   const hub = (key, at, name, state) => {
     places.set(key, { x: at, y: 62 });
     return shape("g", { class: "hub" },
-      shape("rect", { x: at - 78, y: 18, width: 156, height: 44, rx: 9 }),
-      shape("text", { x: at, y: 37 }, name),
-      shape("text", { x: at, y: 53, class: "state" }, state));
+      shape("rect", { x: at - half, y: 18, width: 2 * half, height: 44, rx: 9 }),
+      shape("text", { x: at, y: 37 }, clipped(name, Math.floor(half / 3.4))),
+      shape("text", { x: at, y: 53, class: "state" }, clipped(state, Math.floor(half / 2.9))));
   };
   const [left, middle, right] = [0.17, 0.5, 0.83].map((share) => Math.round(width * share));
   const up = tunnel.link.state === "up" && status.intercepting;
   return [
-    shape("path", { class: `wire ${up ? "up" : "down"}`, d: `M ${left + 78} 40 H ${middle - 78}` }),
-    shape("path", { class: "wire", d: `M ${middle + 78} 40 H ${right - 78}` }),
+    shape("path", { class: `wire ${up ? "up" : "down"}`, d: `M ${left + half} 40 H ${middle - half}` }),
+    shape("path", { class: "wire", d: `M ${middle + half} 40 H ${right - half}` }),
     hub("interceptor", left, "interceptor", where),
-    hub("tunnel", middle, "tunnel", `${tunnel.state} · link ${tunnel.link.state}`),
-    hub("outside", right, "this host, the world", "gateway"),
+    hub("tunnel", middle, "tunnel", `${isNarrow ? "" : `${tunnel.state} · `}link ${tunnel.link.state}`),
+    hub("outside", right, isNarrow ? "outside" : "this host, the world", "gateway"),
   ];
 }
 
-function drawNetwork(group, { x, y, wide, high }, columns, chip) {
+function drawGround(group, { x, y, wide, high }) {
   const title = clipped(group.name, Math.floor(wide / 8));
-  const made = shape("g", { class: group.joined ? "network joined" : "network" },
+  return shape("g", { class: group.joined ? "network joined" : "network" },
     shape("rect", { x, y, width: wide, height: high, rx: 9 }),
     shape("text", { x: x + GAP, y: y + 17 }, title, shape("title", {}, group.name)));
-  group.members.forEach((container, place) => {
+}
+
+function drawMembers(group, { x, y }, columns, chip) {
+  return group.members.map((container, place) => {
     const left = x + GAP + (place % columns) * (chip.width + GAP);
     const top = y + TOP + Math.floor(place / columns) * (chip.height + GAP);
-    if (!places.has(container.id)) places.set(container.id, { x: left + chip.width, y: top + chip.height / 2 });
-    made.append(drawContainer(container, left, top, chip));
+    const at = { x: left + chip.width, y: top + chip.height / 2, half: chip.height / 2, network: group.id };
+    if (!places.has(container.id)) places.set(container.id, at);
+    return drawContainer(container, left, top, chip);
   });
-  return made;
 }
 
 function drawContainer(container, x, y, chip) {
@@ -244,9 +251,12 @@ function showTraffic(fresh) {
   const seconds = (now - last.at) / 1000;
   if (last.at) $("rate").textContent = `${((fresh.requests - last.requests) / seconds).toFixed(1)} requests/s through the interceptor`;
   last = { at: now, requests: fresh.requests };
-  traffic = fresh;
+  // The service tells the latest first: rows that change places every second cannot be read.
+  const said = (talk) => `${talk.from} ${talk.to} ${talk.via}`;
+  const talks = [...fresh.talks].sort((a, b) => b.requests - a.requests || said(a).localeCompare(said(b)));
+  traffic = { ...fresh, talks };
   drawTalks();
-  const rows = fresh.talks.slice(0, 50).map((talk) => el("tr", [
+  const rows = talks.slice(0, 50).map((talk) => el("tr", [
     el("td", talk.from), el("td", talk.to_name ? `${talk.to} (${talk.to_name})` : talk.to), el("td", talk.via, { class: "way" }),
     el("td", `${talk.open}`, { class: "n" }), el("td", `${talk.requests}`, { class: "n" }),
     el("td", bytes(talk.sent + talk.received), { class: "n" }),
@@ -257,7 +267,7 @@ function showTraffic(fresh) {
 function drawTalks() {
   const group = $("talk");
   if (!group) return;
-  const lines = traffic.talks.slice(0, 200).map((talk) => {
+  const lines = traffic.talks.slice(0, 200).map((talk, number) => {
     const from = places.get(talk.from_id ?? "outside");
     const to = places.get(talk.to_id ?? "outside");
     if (!from || !to || from === to) return null;
@@ -266,7 +276,9 @@ function drawTalks() {
     if (talk.open > 0) is.push("open");
     if (talk.idle_seconds < 3) is.push("busy");
     const head = talk.from_id ? "url(#arrow-containers)" : "url(#arrow)";
-    return shape("path", { class: is.join(" "), d: bow(from, to), "marker-end": head });
+    const neighbours = from.network !== undefined && from.network === to.network;
+    const d = neighbours ? aisle(from, to, (number % 3) - 1) : bow(from, to);
+    return shape("path", { class: is.join(" "), d, "marker-end": head });
   });
   group.replaceChildren(...lines.filter(Boolean));
 }
@@ -275,6 +287,31 @@ function drawTalks() {
 function bow(from, to) {
   const reach = 22 + Math.abs(to.y - from.y) * 0.12;
   return `M ${from.x} ${from.y} C ${from.x + reach} ${from.y}, ${to.x + reach} ${to.y}, ${to.x + 2} ${to.y}`;
+}
+
+/** The same on one network, by the aisles between the boxes; `lane`: -1, 0 or 1, of those side by side. */
+function aisle(from, to, lane) {
+  const half = GAP / 2 + lane * 3;
+  const [out, back] = [from.x + half, to.x + half];
+  const crossing = to.y + (from.y < to.y ? -1 : 1) * (to.half + half);
+  const corners = out === back
+    ? [[out, from.y], [out, to.y]]
+    : [[out, from.y], [out, crossing], [back, crossing], [back, to.y]];
+  const end = [to.x + 2, to.y];
+  // Each corner is rounded by as much as the shorter of its sides allows.
+  let path = `M ${from.x} ${from.y}`;
+  let before = [from.x, from.y];
+  corners.forEach((corner, place) => {
+    const after = corners[place + 1] ?? end;
+    const [a, b] = [before, after].map((side) => {
+      const length = Math.hypot(side[0] - corner[0], side[1] - corner[1]) || 1;
+      const share = Math.min(5, length / 2) / length;
+      return [corner[0] + (side[0] - corner[0]) * share, corner[1] + (side[1] - corner[1]) * share];
+    });
+    path += ` L ${a[0]} ${a[1]} Q ${corner[0]} ${corner[1]} ${b[0]} ${b[1]}`;
+    before = corner;
+  });
+  return `${path} L ${end[0]} ${end[1]}`;
 }
 
 function arrowHeads() {
