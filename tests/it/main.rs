@@ -7,6 +7,7 @@
 )]
 
 mod docker;
+mod documents;
 mod faults;
 mod hostile;
 mod layering;
