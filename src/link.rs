@@ -134,12 +134,15 @@ fn usable(state: &TunnelState) -> Option<&SocksAccess> {
 fn report(loss: &Loss, was_up: bool, told: &mut String) {
     let reason = loss.to_string();
     match loss {
-        _ if *told == reason => debug!(reason, "no link"),
+        _ if *told == reason => debug!(error = reason, "no link"),
         Loss::Broken(_) if was_up => {
-            info!(reason, "link lost: the entry serves its callers itself");
+            info!(
+                error = reason,
+                "link lost: the entry serves its callers itself"
+            );
         }
-        Loss::Broken(_) => debug!(reason, "no link"),
-        Loss::Busy(_) => warn!(reason, "nothing is intercepted"),
+        Loss::Broken(_) => debug!(error = reason, "no link"),
+        Loss::Busy(_) => warn!(error = reason, "nothing is intercepted"),
     }
     *told = reason;
 }

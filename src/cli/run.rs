@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::shell::{self, Changes};
-use super::{Failure, Global, serve, variables};
+use super::{Failure, Global, output, serve, variables};
 use crate::control::client;
 use crate::control::report::shape::Status;
 use crate::service::Service;
@@ -81,7 +81,7 @@ async fn with_service(
     let heard = CancellationToken::new();
     tokio::select! {
         (served, asked) = async { tokio::join!(service.run(stop.clone()), asked) } => {
-            serve::part(global, on_exit, served?).await?;
+            serve::part(global, on_exit, served?, output::note).await?;
             asked
         }
         ended = signal::watch(heard) => {

@@ -19,7 +19,7 @@ pub(super) use logging::start_logging;
 
 use super::misuse::{misuse, misused};
 use super::settings::Source;
-use super::{Failure, Global, clean, output};
+use super::{Failure, Global, clean};
 use crate::config::{Config, Interception};
 use crate::control::Addresses;
 use crate::core::id::Instance;
@@ -61,7 +61,7 @@ pub(super) async fn run(global: &Global, flags: Flags, source: &Source) -> Resul
         let interceptor = describe(interception, built_in).await;
         found.push(("", format!("{name}: {interceptor}")));
     }
-    output::note(&banner(
+    log.tell(&banner(
         &global.instance,
         &found,
         &watching,
@@ -70,7 +70,7 @@ pub(super) async fn run(global: &Global, flags: Flags, source: &Source) -> Resul
     let stop = CancellationToken::new();
     let leftover = tokio::select! {
         outcome = service.run(stop.clone()) => outcome?,
-        () = announce(&stop) => return Ok(()),
+        () = announce(&stop, &log) => return Ok(()),
         () = reload::on_hangup(source, &log, &stop) => return Ok(()),
         () = supervision::tell(&stop) => return Ok(()),
         // The second signal, or no way to hear any: what stays is for `clean`.
@@ -79,7 +79,7 @@ pub(super) async fn run(global: &Global, flags: Flags, source: &Source) -> Resul
             return Err(Failure::Interrupted);
         }
     };
-    part(global, on_exit, leftover).await
+    part(global, on_exit, leftover, |text| log.tell(text)).await
 }
 
 /// Does what is to be done at the end about containers that stay.
@@ -87,6 +87,7 @@ pub(super) async fn part(
     global: &Global,
     on_exit: OnExit,
     leftover: Option<Leftover>,
+    tell: impl Fn(&str),
 ) -> Result<(), Failure> {
     let Some(Leftover { tunnel, injected }) = leftover else {
         return Ok(());
@@ -95,7 +96,7 @@ pub(super) async fn part(
         // They have the tunnel until they are others.
         return clean::after(global, on_exit == OnExit::Remove).await;
     }
-    output::note(&format!(
+    tell(&format!(
         "the tunnel {} stays for {injected} intercepted container(s); `dockline clean` removes it",
         tunnel.short()
     ));
@@ -103,9 +104,9 @@ pub(super) async fn part(
 }
 
 /// Says that the end is on its way, and then leaves it to take its time.
-async fn announce(stop: &CancellationToken) {
+async fn announce(stop: &CancellationToken, log: &logging::Log) {
     stop.cancelled().await;
-    output::note(
+    log.tell(
         "stopping: connections end, the tunnel leaves its networks (once more to stop at once)",
     );
     std::future::pending::<()>().await;

@@ -96,7 +96,7 @@ impl Watcher {
         self.engine.send_if_modified(|state| {
             let news = state.problem.as_deref() != Some(&problem);
             if news || state.connected {
-                tracing::warn!(%problem, "engine is away; names are served as last seen");
+                tracing::warn!(error = %problem, "engine is away; names are served as last seen");
             }
             state.connected = false;
             state.synced = false;
@@ -204,9 +204,9 @@ impl Watcher {
         let is_file = matches!(fetch, Fetch::Hosts(_) | Fetch::Resolver(_));
         let is_lasting = matches!(error, Error::Unexpected(_)) && !is_file;
         if is_lasting && self.puzzles.len() < MAX_PUZZLES && self.puzzles.insert(fetch.clone()) {
-            tracing::warn!(?fetch, %problem, "left out of the map; trying again");
+            tracing::warn!(?fetch, error = %problem, "left out of the map; trying again");
         } else {
-            tracing::debug!(?fetch, %problem, "fetch failed");
+            tracing::debug!(?fetch, error = %problem, "fetch failed");
         }
     }
 

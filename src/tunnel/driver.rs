@@ -76,7 +76,7 @@ impl Driver {
         let leftover = self.leave(Instant::now() + FAREWELL).await;
         state.send_replace(TunnelState::default());
         leftover.unwrap_or_else(|problem| {
-            tracing::warn!(%problem, "tunnel not removed; `dockline clean` does it");
+            tracing::warn!(error = %problem, "tunnel not removed; `dockline clean` does it");
             None
         })
     }
@@ -94,7 +94,7 @@ impl Driver {
             if Instant::now() + FIRST_PAUSE >= deadline {
                 return Err(problem);
             }
-            tracing::debug!(%problem, "tunnel not removed; trying again");
+            tracing::debug!(error = %problem, "tunnel not removed; trying again");
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     }
@@ -268,7 +268,7 @@ fn failed(state: &watch::Sender<TunnelState>, error: Error) {
         news
     });
     if news {
-        tracing::warn!(%problem, "tunnel not up; trying again");
+        tracing::warn!(error = %problem, "tunnel not up; trying again");
     }
 }
 

@@ -129,7 +129,7 @@ impl Operations {
             .filter(|f| f.operation == operation);
         let pause = before.map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
         if before.is_none_or(|f| f.reason != reason) {
-            tracing::warn!(network = network.short(), %reason, "not {}; trying again", operation.past());
+            tracing::warn!(network = network.short(), error = %reason, "not {}; trying again", operation.past());
         }
         self.failures.insert(
             network.clone(),

@@ -6,18 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A source file, with its path from `src/`.
-struct Source {
+pub(crate) struct Source {
     path: String,
     text: String,
 }
 
 impl Source {
-    fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
 
     /// The text without comments, documentation and unit tests: what the program does.
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let code = self
             .text
             .split("#[cfg(test)]\nmod tests {")
@@ -49,7 +49,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let src = root().join("src");
     let mut found = Vec::new();
     files(&src, &mut found);

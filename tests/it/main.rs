@@ -11,6 +11,8 @@ mod documents;
 mod faults;
 mod hostile;
 mod layering;
+#[cfg(unix)]
+mod logs;
 mod metrics;
 mod page;
 #[cfg(unix)]

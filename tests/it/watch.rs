@@ -80,5 +80,5 @@ async fn what_the_log_warns_of_is_told_with_the_status() {
     let warning = eventually("a warning", warning).await;
     assert_eq!(warning.level, "warn");
     assert!(warning.text.starts_with("engine is away"), "{warning:?}");
-    assert!(warning.text.contains("problem="), "{warning:?}");
+    assert!(warning.text.contains("error="), "{warning:?}");
 }

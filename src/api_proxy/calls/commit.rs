@@ -43,7 +43,7 @@ pub(super) async fn answer(
         tag: name("tag"),
     };
     let keeps = |why: &dyn std::fmt::Display| {
-        warn!(%why, container = container.name(), "an image keeps what its container was injected with");
+        warn!(error = %why, container = container.name(), "an image keeps what its container was injected with");
     };
     let id = match again(client, &committed, &container, &named).await {
         Ok(Some(plain)) => plain,

@@ -18,6 +18,7 @@ pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Log, Failure> {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false);
+    let is_json = matches!(flags.log_format, LogFormat::Json);
     let lines = match flags.log_format {
         LogFormat::Text => lines.with_ansi(output::is_coloured()).boxed(),
         LogFormat::Json => lines.json().boxed(),
@@ -31,6 +32,7 @@ pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Log, Failure> {
         .init();
     Ok(Log {
         warnings,
+        is_json,
         filter: handle,
     })
 }
@@ -40,10 +42,20 @@ pub(in crate::cli) fn start_logging(flags: &Flags) -> Result<Log, Failure> {
 pub(in crate::cli) struct Log {
     /// What it warned of lately.
     pub(in crate::cli) warnings: Arc<Warnings>,
+    is_json: bool,
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl Log {
+    /// Says what people who started it want to know; programs that read the log find nothing else in it than lines of theirs.
+    pub(super) fn tell(&self, text: &str) {
+        if self.is_json {
+            tracing::info!("{text}");
+        } else {
+            output::note(text);
+        }
+    }
+
     /// From now on, this is written of it.
     pub(super) fn refilter(&self, text: &str) -> Result<(), Failure> {
         let set = self.filter.reload(filter(text)?);

@@ -37,7 +37,7 @@ fn again(source: &Source, log: &Log) {
         Ok(taken) => taken,
         Err(failure) => {
             let problem = output::chain(&failure);
-            return tracing::warn!(%problem, "settings not read again; they stay as they are");
+            return tracing::warn!(error = %problem, "settings not read again; they stay as they are");
         }
     };
     tracing::info!(log = flags.log(), "settings read again");

@@ -112,7 +112,7 @@ impl Callers {
             Err(reason) => {
                 warn!(
                     container = name,
-                    reason,
+                    error = reason,
                     "whom it trusts cannot be read: this machine's authorities count for its origins"
                 );
                 Verifier {
