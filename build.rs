@@ -52,6 +52,7 @@ const SOURCES: [&str; 8] = [
 ];
 
 fn main() -> Result<()> {
+    println!("cargo::rustc-env=DOCKLINE_VERSION={}", version()?);
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
@@ -63,15 +64,14 @@ fn main() -> Result<()> {
             warn_of_missing(arch);
             continue;
         };
-        // A copy, since the next build of another profile may replace the program while this one is being compiled.
-        let copy = format!("dockline-tunnel-{}", arch.docker);
+        let file = format!("dockline-tunnel-{}.tar.gz", arch.docker);
         let bytes =
             fs::read(&program).map_err(|error| format!("{}: {error}", program.display()))?;
-        fs::write(out.join(&copy), &bytes)?;
+        fs::write(out.join(&file), layer(&bytes)?)?;
         let hash = short_hash(&bytes)?;
         writeln!(
             binaries,
-            r#"    Binary {{ arch: "{}", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/{copy}")), hash: "{hash}" }},"#,
+            r#"    Binary {{ arch: "{}", layer: include_bytes!(concat!(env!("OUT_DIR"), "/{file}")), hash: "{hash}" }},"#,
             arch.docker,
         )?;
     }
@@ -81,6 +81,45 @@ fn main() -> Result<()> {
     );
     fs::write(out.join("tunnel_binaries.rs"), text)?;
     Ok(())
+}
+
+/// The version, of release builds with the commit that they are made of: others would be made anew with each.
+fn version() -> Result<String> {
+    println!("cargo::rerun-if-env-changed=DOCKLINE_COMMIT");
+    let version = required("CARGO_PKG_VERSION")?;
+    let given = var_os("DOCKLINE_COMMIT").filter(|commit| !commit.is_empty());
+    let commit = match given {
+        Some(commit) => Some(commit.to_string_lossy().into_owned()),
+        None if is_release() => head(),
+        None => None,
+    };
+    Ok(match commit {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version,
+    })
+}
+
+/// The commit that is checked out; nothing without git, or outside of a checkout. It is asked again when HEAD has moved.
+fn head() -> Option<String> {
+    // Sources that lie in somebody else's checkout are not of its commits.
+    if !git(&["rev-parse", "--show-prefix"])?.is_empty() {
+        return None;
+    }
+    let moves = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+    // Without a log of where HEAD was, it is HEAD itself that is looked at: cargo takes a file that is not there for a changed one.
+    let moves = if Path::new(&moves).exists() {
+        moves
+    } else {
+        git(&["rev-parse", "--git-path", "HEAD"])?
+    };
+    println!("cargo::rerun-if-changed={moves}");
+    git(&["rev-parse", "--short=12", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let said = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(said.stdout).ok()?;
+    said.status.success().then(|| text.trim().to_owned())
 }
 
 /// The program for `arch`, if there can be one.
@@ -187,6 +226,18 @@ fn warn_of_missing(arch: &Arch) {
             arch.docker, arch.rust, arch.variable
         );
     }
+}
+
+/// The tunnel's image: a layer with the program alone, packed, which engines undo.
+fn layer(program: &[u8]) -> Result<Vec<u8>> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(program.len().try_into()?);
+    header.set_mode(0o755);
+    header.set_entry_type(tar::EntryType::Regular);
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut archive = tar::Builder::new(packer);
+    archive.append_data(&mut header, "dockline-tunnel", program)?;
+    Ok(archive.into_inner()?.finish()?)
 }
 
 /// Long enough to tell versions apart in an image's tag.

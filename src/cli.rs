@@ -40,7 +40,7 @@ use crate::runtime_dir::Places;
 
 /// Gives an HTTP(S) interceptor every Docker container: names, routes and traffic.
 #[derive(Debug, Parser)]
-#[command(name = "dockline", version, about, propagate_version = true)]
+#[command(name = "dockline", version = env!("DOCKLINE_VERSION"), about, propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,

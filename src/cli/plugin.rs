@@ -10,6 +10,8 @@ use serde_json::json;
 
 const PROGRAM: &str = "docker-dockline";
 const NAME: &str = "dockline";
+/// How it is called then, for its own help to say.
+const TYPED: &str = "docker dockline";
 const METADATA: &str = "docker-cli-plugin-metadata";
 
 /// How the program was called.
@@ -33,6 +35,9 @@ pub(super) fn words(mut words: Vec<OsString>) -> Called {
             Some(word) if word == NAME => drop(words.remove(1)),
             Some(_) | None => {}
         }
+        if let Some(program) = words.first_mut() {
+            *program = TYPED.into();
+        }
     }
     Called::Command(words)
 }
@@ -42,7 +47,7 @@ pub(super) fn metadata() -> String {
     json!({
         "SchemaVersion": "0.1.0",
         "Vendor": "dockline",
-        "Version": env!("CARGO_PKG_VERSION"),
+        "Version": env!("DOCKLINE_VERSION"),
         "ShortDescription": "Intercept containers with any HTTP(S) proxy",
     })
     .to_string()
@@ -58,6 +63,10 @@ mod tests {
 
     #[test]
     fn the_docker_cli_is_understood() {
+        let plugin = |line: &str| {
+            let words = line.split(' ').map(OsString::from);
+            Called::Command([TYPED.into()].into_iter().chain(words).collect())
+        };
         let words = |line: &str| Called::Command(line.split(' ').map(OsString::from).collect());
         assert_eq!(
             called("/x/docker-dockline docker-cli-plugin-metadata"),
@@ -65,11 +74,11 @@ mod tests {
         );
         assert_eq!(
             called("docker-dockline dockline status --json"),
-            words("docker-dockline status --json")
+            plugin("status --json")
         );
         assert_eq!(
             called("docker-dockline.exe dockline"),
-            words("docker-dockline.exe")
+            Called::Command(vec![TYPED.into()])
         );
         assert_eq!(called("dockline status"), words("dockline status"));
         assert_eq!(

@@ -12,8 +12,9 @@ use crate::docker::Client;
 pub(super) struct Binary {
     /// In the engine's words: `amd64`, `arm64`.
     arch: &'static str,
-    bytes: &'static [u8],
-    /// The beginning of its SHA-256, which is the image's tag.
+    /// The image's only layer, as a packed archive: engines take it so.
+    layer: &'static [u8],
+    /// The beginning of the program's SHA-256, which is the image's tag.
     hash: &'static str,
 }
 
@@ -69,22 +70,13 @@ async fn reference(client: &Client, arch: &str, named: Option<&str>) -> Result<S
         format!("ENTRYPOINT [\"/{PROGRAM}\"]"),
         format!("LABEL {}={}", label::ROLE, label::ROLE_TUNNEL),
     ];
-    let import = client.import_image(REPOSITORY, binary.hash, changes, layer(binary));
+    let import = client.import_image(
+        REPOSITORY,
+        binary.hash,
+        changes,
+        Bytes::from_static(binary.layer),
+    );
     import.await.asked("import the tunnel's image")?;
     tracing::info!(image = %reference, "tunnel image imported");
     Ok(reference)
-}
-
-/// The image's only layer: the program.
-fn layer(binary: &Binary) -> Bytes {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(binary.bytes.len() as u64);
-    header.set_mode(0o755);
-    header.set_entry_type(tar::EntryType::Regular);
-    let mut archive = tar::Builder::new(Vec::with_capacity(binary.bytes.len() + 2048));
-    // Writing to memory fails only on a path that does not fit, and this one is a constant.
-    let written = archive
-        .append_data(&mut header, PROGRAM, binary.bytes)
-        .and_then(|()| archive.into_inner());
-    Bytes::from(written.unwrap_or_default())
 }

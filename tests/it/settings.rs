@@ -190,3 +190,38 @@ async fn a_hang_up_takes_over_what_can_be_and_names_what_cannot() {
     let ended = async || serve.lock().unwrap().try_wait().unwrap();
     assert!(eventually("an end", ended).await.success());
 }
+
+/// What a launch agent's keys must be, by launchd.plist(5): another word or type there, and launchd says nothing and starts nothing.
+#[test]
+fn the_launch_agent_is_a_property_list_that_launchd_takes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = folder.join("packaging/launchd/dev.dockline.plist");
+    let script =
+        "import json, plistlib, sys\nprint(json.dumps(plistlib.load(open(sys.argv[1], 'rb'))))";
+    let mut python = Command::new("python3");
+    let Ok(read) = python.args(["-c", script]).arg(&file).output() else {
+        println!("skipped: there is no python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(read.status.success(), "{said}");
+    let agent: Value = serde_json::from_slice(&read.stdout).unwrap();
+    assert_eq!(agent["Label"], file.file_stem().unwrap().to_str().unwrap());
+    assert_eq!(agent["ProgramArguments"][1], "serve");
+    assert_eq!(agent["RunAtLoad"], true);
+    assert_eq!(agent["KeepAlive"]["SuccessfulExit"], false);
+    assert!(
+        agent["ExitTimeOut"].as_u64() > Some(20),
+        "the tunnel takes its time to leave"
+    );
+    let known = [
+        "Label",
+        "ProgramArguments",
+        "RunAtLoad",
+        "KeepAlive",
+        "ExitTimeOut",
+    ];
+    for key in agent.as_object().unwrap().keys() {
+        assert!(known.contains(&key.as_str()), "{key}");
+    }
+}

@@ -1,17 +1,18 @@
 //! `cargo xtask image`: dockline's own image, as `Dockerfile` makes it, without a builder and without a registry.
 //!
-//! A static program is built for this machine's architecture, and the archive is written that `docker load` takes.
+//! The archive is written that `docker load` takes, of [`program`].
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::console::say;
 use crate::engine::Engine;
+use crate::program::{self, Architecture};
 use crate::setup::Setup;
 use crate::shell::{MINUTES_2, Shell};
 use crate::tools::Tools;
@@ -19,8 +20,8 @@ use crate::workspace::Workspace;
 
 /// What it is called unless it is told otherwise.
 pub(crate) const NAME: &str = "dockline:latest";
-/// Cold, optimized, on a small machine.
-const BUILD_LIMIT: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+/// What the image may take: it is pulled to wherever dockline is to run.
+const LIMIT: usize = 20_000_000;
 /// The same archive whenever the program is.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
@@ -45,6 +46,9 @@ pub(crate) struct Flags {
     /// Loads it into the engine that the Docker CLI uses, or `--host`.
     #[arg(long)]
     load: bool,
+    /// For which architecture [default: this machine's].
+    #[arg(long, value_enum)]
+    arch: Option<Architecture>,
 }
 
 /// Writes the archive, and loads it if asked to.
@@ -54,7 +58,7 @@ pub(crate) fn run(
     host: Option<&str>,
     flags: &Flags,
 ) -> Result<()> {
-    let archive = make(shell, workspace, &flags.tag)?;
+    let archive = make(shell, workspace, flags.arch, &flags.tag)?;
     if !flags.load {
         say(format_args!("docker load -i {}", archive.display()));
         return Ok(());
@@ -65,20 +69,31 @@ pub(crate) fn run(
 }
 
 /// The archive of the image, with that name in it.
-pub(crate) fn make(shell: &Shell, workspace: &Workspace, tag: &str) -> Result<PathBuf> {
-    let (target, architecture) = here()?;
-    let program = build(shell, workspace, target)?;
+pub(crate) fn make(
+    shell: &Shell,
+    workspace: &Workspace,
+    architecture: Option<Architecture>,
+    tag: &str,
+) -> Result<PathBuf> {
+    let architecture = Architecture::or_here(architecture)?;
+    let program = program::build(shell, workspace, architecture)?;
     let folder = workspace.target().join("image");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-    let archive = folder.join(format!("dockline-{architecture}.tar"));
+    let archive = folder.join(format!("dockline-{}.tar", architecture.docker()));
     let layer = layer(&program)?;
-    write(&archive, tag, architecture, &layer)?;
-    let size = layer.len() as u64;
+    write(&archive, tag, architecture.docker(), &layer)?;
+    let size = layer.len();
     say(format_args!(
-        "{tag}: {:.1} MB, in {}",
+        "{tag}: {}, in {}",
         megabytes(size),
         archive.display()
     ));
+    ensure!(
+        size <= LIMIT,
+        "the image has {}, and may have {}",
+        megabytes(size),
+        megabytes(LIMIT)
+    );
     Ok(archive)
 }
 
@@ -91,39 +106,9 @@ pub(crate) fn load(shell: &Shell, tools: &Tools, engine: &Engine, archive: &Path
     Ok(())
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "sizes of images, for people to read"
-)]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
-}
-
-/// Rust's target and Docker's word for this machine.
-fn here() -> Result<(&'static str, &'static str)> {
-    match std::env::consts::ARCH {
-        "x86_64" => Ok(("x86_64-unknown-linux-musl", "amd64")),
-        "aarch64" => Ok(("aarch64-unknown-linux-musl", "arm64")),
-        other => bail!("there is no image of dockline for {other}"),
-    }
-}
-
-/// A program that needs no library of the machine that it runs on.
-fn build(shell: &Shell, workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    say(format_args!("building for {target}, which takes minutes"));
-    let mut build = workspace.cargo();
-    build
-        .args(["build", "--release", "--locked", "--bin", "dockline"])
-        .args(["--target", target]);
-    let compiler = format!("CC_{}", target.replace('-', "_"));
-    if std::env::var_os(&compiler).is_none() {
-        // Nothing in C here needs more of the C library than headers, which are alike: a compiler of musl's own need not be there.
-        build.env(&compiler, "cc");
-    }
-    shell.run(&mut build, BUILD_LIMIT).with_context(|| {
-        format!("build dockline for {target} (`rustup target add {target}` if Rust lacks it)")
-    })?;
-    Ok(workspace.target().join(target).join("release/dockline"))
+/// For people to read.
+fn megabytes(bytes: usize) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }
 
 /// The image's only layer.
@@ -237,6 +222,7 @@ mod tests {
             ),
             "LABEL dockline.role=service".to_owned(),
             "STOPSIGNAL SIGTERM".to_owned(),
+            format!("--profile {}", program::PROFILE),
         ] {
             assert!(dockerfile.contains(&expected), "{expected}");
         }

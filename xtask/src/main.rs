@@ -3,8 +3,8 @@
 //!
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`deaths`], [`soak`],
-//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`]. [`image`] makes what is given to users,
-//! [`sidecar`] tries it.
+//! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`]. [`image`] and [`mod@package`] make
+//! what is given to users of [`program`], [`sidecar`] tries the image.
 
 mod bench;
 mod builds;
@@ -19,7 +19,9 @@ mod image;
 mod images;
 mod interceptors;
 mod lint;
+mod package;
 mod page;
+mod program;
 mod python;
 mod setup;
 mod shell;
@@ -80,6 +82,8 @@ enum Task {
     Interceptors(interceptors::Flags),
     /// Makes dockline's own image, without a builder or a registry.
     Image(image::Flags),
+    /// Makes the Debian package, and tries it on a bare machine.
+    Package(package::Flags),
     /// Brings up `docs/sidecar/` and uses it: mitmproxy and dockline in containers.
     Sidecar,
     /// Measures dockline beside limits and peers.
@@ -151,6 +155,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Page(flags) => page::run(&shell, &workspace, host, flags),
         Task::Interceptors(flags) => interceptors::run(&shell, &workspace, host, flags),
         Task::Image(flags) => image::run(&shell, &workspace, host, flags),
+        Task::Package(flags) => package::run(&shell, &workspace, host, flags),
         Task::Sidecar => sidecar::run(&shell, &workspace, host),
         Task::Bench(flags) => bench::run(&shell, &workspace, host, flags),
         Task::Demo => demo::run(&shell, &workspace, host),

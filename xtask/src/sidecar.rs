@@ -27,7 +27,7 @@ const NEIGHBOUR: &str = include_str!("../sidecar/neighbour.py");
 
 /// Tries it, on the engine that the user has or on private ones.
 pub(crate) fn run(shell: &Shell, workspace: &Workspace, host: Option<&str>) -> Result<()> {
-    let archive = image::make(shell, workspace, IMAGE)?;
+    let archive = image::make(shell, workspace, None, IMAGE)?;
     let folder = workspace.target().join("sidecar");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     let setup = Setup::any(shell, workspace, host, &[Version::V26, Version::V20])?;
