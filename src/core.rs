@@ -7,11 +7,13 @@
 //! [`map`] (the picture that everyone reads), then the questions put to it: [`resolve`], [`route`],
 //! [`membership`], [`caller`] and [`hand_on`]; and what becomes of calls to the engine: [`api`], [`inject`], [`rewrite`];
 //! [`llb`] does the same to the graphs of builds, [`dockerfile`] and [`context`] to those of the classic builder; [`trust`] is what containers are given to verify with.
-//! [`wire`] is what is said on the link. [`own_container`]: whether dockline itself is in one.
+//! [`wire`] is what is said on the link. [`own_container`]: whether dockline itself is in one. [`back_off`]: when an engine that is
+//! away is asked again.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod adoption;
 pub mod api;
+pub mod back_off;
 pub mod caller;
 pub mod check;
 pub mod context;

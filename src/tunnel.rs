@@ -13,6 +13,7 @@ mod image;
 mod join;
 mod operations;
 mod probe;
+mod returns;
 mod succession;
 
 pub use driver::{Driver, Leftover};

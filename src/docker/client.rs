@@ -127,6 +127,11 @@ impl Client {
         &self.shown
     }
 
+    /// Whether to ask it costs next to nothing: it is asked on this machine.
+    pub fn is_near(&self) -> bool {
+        self.endpoint.is_near()
+    }
+
     /// Succeeds if the engine answers (`GET /_ping`).
     pub async fn ping(&self) -> Result<(), Error> {
         self.within(QUICK, self.docker()?.ping()).await.map(drop)

@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use super::context::Contexts;
@@ -44,6 +45,22 @@ pub enum Endpoint {
     Tcp(String),
     /// `HOST:PORT`, with certificates of both sides.
     Tls(String, TlsFiles),
+}
+
+impl Endpoint {
+    /// Whether it is a socket of this machine, be the engine behind it or not.
+    pub fn is_near(&self) -> bool {
+        match self {
+            Self::Unix(_) | Self::Pipe(_) => true,
+            Self::Tcp(address) | Self::Tls(address, _) => {
+                let host = address
+                    .rsplit_once(':')
+                    .map_or(&**address, |(host, _)| host);
+                let host = host.trim_matches(['[', ']']);
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            }
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {

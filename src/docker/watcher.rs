@@ -18,6 +18,7 @@ pub use pace::Pace;
 
 use self::fetches::{Fetched, Fetches};
 use super::{Client, Error};
+use crate::core::back_off::{Attempt, BackOff};
 use crate::core::engine_state::EngineState;
 use crate::core::map::NetworkMap;
 use crate::core::tracker::{Event, Fetch, Tracker};
@@ -25,8 +26,6 @@ use crate::counts::Counts;
 
 /// Events taken at once before fetches have their turn.
 const MAX_BURST: usize = 256;
-/// A connection that lasted so long was a good one: the next attempt comes soon.
-const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// Of so many things it is said that they were not understood.
 const MAX_PUZZLES: usize = 256;
 
@@ -41,6 +40,8 @@ pub struct Watcher {
     counts: Arc<Counts>,
     /// Whether there was a map at all.
     published: bool,
+    /// Whether the engine has said who it is, in this attempt.
+    answered: bool,
     /// What the engine gave answers to that were not understood, on this connection.
     puzzles: BTreeSet<Fetch>,
 }
@@ -63,28 +64,33 @@ impl Watcher {
             engine,
             counts,
             published: false,
+            answered: false,
             puzzles: BTreeSet::new(),
         }
     }
 
     /// Watches until told to stop, through any number of the engine's absences.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut pause = self.pace.first_pause;
+        let mut back_off = BackOff::new(self.pace.pauses, self.client.is_near());
         while !stop.is_cancelled() {
             let begun = Instant::now();
+            self.answered = false;
             let outcome = tokio::select! {
                 () = stop.cancelled() => return,
                 outcome = self.follow() => outcome,
             };
-            if begun.elapsed() >= GOOD_CONNECTION {
-                pause = self.pace.first_pause;
-            }
             self.disconnected(&outcome);
+            let attempt = match begun.elapsed() {
+                _ if !self.answered => Attempt::Unanswered,
+                // To come back at once costs no more than to have waited.
+                lasted if lasted >= self.pace.pauses.longest => Attempt::Good,
+                _ => Attempt::Useless,
+            };
+            let pause = back_off.after(attempt, chance());
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = (pause * 2).min(self.pace.longest_pause);
         }
     }
 
@@ -98,16 +104,18 @@ impl Watcher {
             if news || state.connected {
                 tracing::warn!(error = %problem, "engine is away; names are served as last seen");
             }
+            let changed = news || state.connected || state.synced;
             state.connected = false;
             state.synced = false;
             state.problem = Some(problem);
-            true
+            changed
         });
     }
 
     /// One connection: from its first call to the end of its event stream.
     async fn follow(&mut self) -> Result<(), Error> {
         let info = self.client.negotiate().await?;
+        self.answered = true;
         let mut events = Box::pin(self.client.events(&info, &self.counts)?);
         self.tracker.subscribed();
         self.puzzles.clear();
@@ -250,6 +258,13 @@ async fn until_away(client: Client, every: Duration) -> Error {
             return error;
         }
     }
+}
+
+/// Any number; where the system has none to give, always the same.
+fn chance() -> u8 {
+    let mut byte = [u8::MAX];
+    let _ = getrandom::fill(&mut byte);
+    byte[0]
 }
 
 async fn sleep_until(at: Option<Instant>) {

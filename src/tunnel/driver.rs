@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Tunnel};
 use super::operations::Operations;
+use super::returns::Returns;
 use super::succession::Formers;
 use super::{Asked, Error, guest, home, image, join};
 use crate::core::engine_state::EngineState;
@@ -126,8 +127,12 @@ impl Driver {
                 }
                 Err(error) => {
                     failed(state, error);
-                    until(stop, tokio::time::sleep(pause)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let mut returns = Returns::of(&self.engine);
+                    let rested = tokio::time::timeout(pause, returns.next());
+                    pause = match until(stop, rested).await {
+                        Some(Ok(())) => FIRST_PAUSE,
+                        _ => (pause * 2).min(LONGEST_PAUSE),
+                    };
                 }
             }
         }
@@ -160,6 +165,7 @@ impl Driver {
     async fn keep(&mut self, tunnel: &Tunnel, state: &watch::Sender<TunnelState>) {
         let mut operations = Operations::default();
         let mut formers = Formers::new(&tunnel.former);
+        let mut returns = Returns::of(&self.engine);
         let mut incarnation: Option<String> = None;
         let unseen = Instant::now() + UNSEEN;
         loop {
@@ -196,6 +202,10 @@ impl Driver {
                 Ok(()) = self.leases.changed() => {}
                 () = operations.next_done() => {}
                 () = formers.next_done() => {}
+                () = returns.next() => {
+                    operations.forgive();
+                    formers.forgive();
+                }
                 () = sleep_until(wake) => {}
             }
         }

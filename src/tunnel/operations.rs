@@ -127,7 +127,9 @@ impl Operations {
             .failures
             .get(network)
             .filter(|f| f.operation == operation);
-        let pause = before.map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
+        let pause = before.map_or(FIRST_PAUSE, |f| {
+            (f.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+        });
         if before.is_none_or(|f| f.reason != reason) {
             tracing::warn!(network = network.short(), error = %reason, "not {}; trying again", operation.past());
         }
@@ -140,6 +142,16 @@ impl Operations {
             },
         );
         pause
+    }
+
+    /// Lets what failed be tried again at once: whoever refused it, or was away, has come back.
+    pub(super) fn forgive(&mut self) {
+        for failure in self.failures.values_mut() {
+            failure.pause = Duration::ZERO;
+        }
+        let failed = |network: &NetworkId| self.failures.contains_key(network);
+        self.recent
+            .retain(|network, (_, until)| until.is_none() || !failed(network));
     }
 
     /// Puts the joins that fail, and are still wanted, into the state; true if they differ from what it says.

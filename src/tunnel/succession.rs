@@ -190,6 +190,14 @@ impl Formers {
         }
     }
 
+    /// Lets what failed be tried again at once.
+    pub(super) fn forgive(&mut self) {
+        for former in &mut self.all {
+            former.pause = None;
+            former.operations.forgive();
+        }
+    }
+
     /// Waits for something to end that was begun; for ever, if nothing was.
     pub(super) async fn next_done(&mut self) {
         let operations = self

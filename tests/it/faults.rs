@@ -8,6 +8,7 @@ mod start;
 
 use std::time::Duration;
 
+use dockline::core::back_off::Pauses;
 use dockline::docker::watcher::Pace;
 
 use crate::support::fake_engine::FakeEngine;
@@ -18,8 +19,11 @@ fn by_events_alone() -> Pace {
     Pace {
         check_every: Duration::from_secs(3600),
         ping_every: Duration::from_millis(100),
-        first_pause: Duration::from_millis(5),
-        longest_pause: Duration::from_millis(50),
+        pauses: Pauses {
+            nearby: Duration::from_millis(5),
+            first: Duration::from_millis(5),
+            longest: Duration::from_millis(50),
+        },
         ..Pace::default()
     }
 }

@@ -82,7 +82,7 @@ async fn metrics_say_what_happens_as_it_happens() {
     let running = Running::launch("fake", &engine.front.host(), |config| {
         config.selector.all = true;
         config.tunnel_image = Some("absent".to_owned());
-        config.pace.first_pause = std::time::Duration::from_millis(5);
+        config.pace.pauses.first = std::time::Duration::from_millis(5);
         let away = Interceptor::at("127.0.0.1:1").unwrap();
         let named = Named {
             interception: Interception::External(away),

@@ -37,6 +37,27 @@ fn addresses_are_read_as_the_cli_reads_them() {
 }
 
 #[test]
+fn sockets_of_this_machine_are_near() {
+    let tls = TlsFiles::in_folder(Path::new("/certs"));
+    for (text, near) in [
+        ("unix:///var/run/docker.sock", true),
+        ("npipe:////./pipe/docker_engine", true),
+        ("tcp://127.0.0.1:2375", true),
+        ("tcp://127.9.9.9", true),
+        ("tcp://[::1]", true),
+        ("tcp://localhost:2375", true),
+        ("tcp://box", false),
+        ("tcp://10.0.0.1:2375", false),
+        ("tcp://[2001:db8::1]:2375", false),
+        ("tcp://localhost.example:2375", false),
+    ] {
+        for tls in [None, Some(tls.clone())] {
+            assert_eq!(parse(text, tls).unwrap().is_near(), near, "{text}");
+        }
+    }
+}
+
+#[test]
 fn other_addresses_are_refused_with_advice() {
     assert!(matches!(
         parse("ssh://me@box", None),

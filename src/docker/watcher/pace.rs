@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::core::back_off::Pauses;
+
 /// Times between the watcher's looks at the engine. The defaults are for everybody; tests are in a hurry.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -13,10 +15,8 @@ pub struct Pace {
     pub settle: Duration,
     /// How often the engine is asked whether it is there: 5 s.
     pub ping_every: Duration,
-    /// First pause between attempts to reach the engine: 100 ms.
-    pub first_pause: Duration,
-    /// Longest one: 5 s.
-    pub longest_pause: Duration,
+    /// Between attempts to reach it.
+    pub pauses: Pauses,
 }
 
 impl Default for Pace {
@@ -26,8 +26,7 @@ impl Default for Pace {
             silence: Duration::from_secs(2),
             settle: Duration::from_secs(1),
             ping_every: Duration::from_secs(5),
-            first_pause: Duration::from_millis(100),
-            longest_pause: Duration::from_secs(5),
+            pauses: Pauses::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The engine is not there, or goes away and comes back.
 
+use std::time::Duration;
+
 use crate::support::dns::{ask, data};
 use crate::support::fake_engine::FakeEngine;
 use crate::support::{Running, eventually};
@@ -14,9 +16,12 @@ async fn an_engine_that_starts_later_is_found() {
         world.network("net");
         world.run("web-1", "net");
     });
-    // Neither its socket's folder entry nor anybody behind it.
+    // Neither its socket's folder entry nor anybody behind it. On this machine it is looked for often, however long it takes.
     engine.front.stop().await;
-    let running = watch(&engine, by_events_alone()).await;
+    let mut pace = by_events_alone();
+    pace.pauses.first = Duration::from_secs(3600);
+    pace.pauses.longest = Duration::from_secs(3600);
+    let running = watch(&engine, pace).await;
     let problem = away(&running).await;
     assert!(problem.contains("docker.sock"), "{problem}");
     assert!(!running.status().await.ready);
