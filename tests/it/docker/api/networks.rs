@@ -62,6 +62,31 @@ fn a_network_that_the_tunnel_is_on_can_be_removed_and_looks_empty() {
     });
 }
 
+/// Nobody asks the tunnel to let go but the engine's events.
+#[test]
+fn past_the_api_proxy_networks_are_removed_and_pruned_as_well() {
+    on_each_engine(async |lab| {
+        let running = lab.service().await;
+        let watched = lab.watched();
+        let filter = format!("label=test={}", lab.name);
+        for end in [&["rm", "-f"][..], &["stop", "-t", "0"], &["kill"]] {
+            for remove in ["rm", "prune"] {
+                let net = lab.network("net", &[]);
+                let options = ["--network", &net, "--label", &watched];
+                lab.start("web", &options, &["sleep", "1000"]);
+                running.joined(&[&net]).await;
+                lab.docker(&[end, &[&lab.own("web")]].concat());
+                lab.try_docker(&["rm", "-f", &lab.own("web")]);
+                let prune = ["network", "prune", "-f", "--filter", &filter];
+                let rm = ["network", "rm", &net];
+                let said = lab.docker(if remove == "rm" { &rm } else { &prune });
+                assert!(said.contains(&net), "{remove} after {end:?}: {said}");
+            }
+        }
+        running.stop().await;
+    });
+}
+
 #[test]
 fn a_container_gets_the_address_that_it_asks_for() {
     on_each_engine(async |lab| {
