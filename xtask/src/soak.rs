@@ -66,6 +66,9 @@ pub(crate) struct Flags {
     /// How often projects of 1, 4 and 30 services go up and down in an intercepted shell, after the churn.
     #[arg(long, default_value_t = 20)]
     compose: u32,
+    /// Which of these projects.
+    #[arg(long, value_delimiter = ',', default_values_t = crowd::SERVICES)]
+    services: Vec<usize>,
     /// The private engine to churn on.
     #[arg(long, value_enum, default_value_t = Version::V26)]
     engine: Version,
@@ -142,7 +145,7 @@ fn look(
     };
     let api = status["api_socket"].as_str();
     let api = api.context("`dockline status --json` names no api_socket")?;
-    let crowd = crowd::come_and_go(stage, dockline, api, flags.compose)?;
+    let crowd = crowd::come_and_go(stage, dockline, api, flags)?;
     let after = stage.sample(service.id())?;
     after.print(Duration::from_secs(60) * flags.minutes, &tally);
 

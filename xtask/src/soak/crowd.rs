@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use super::INSTANCE;
 use super::stage::Stage;
 use super::witness;
+use super::{Flags, INSTANCE};
 use crate::console::say;
 use crate::dockline::Dockline;
 use crate::engine::Engine;
@@ -16,7 +16,8 @@ use crate::images::FIXTURE;
 use crate::shell::MINUTES_2;
 
 const NAME: &str = "soakcrowd";
-const SERVICES: [usize; 3] = [1, 4, 30];
+/// How many services a project has.
+pub(super) const SERVICES: [usize; 3] = [1, 4, 30];
 
 /// Brings each up and down so often, by the API proxy at `api`; answers what was wrong. In the last life of each the map must
 /// be that of a fresh listing.
@@ -24,14 +25,15 @@ pub(super) fn come_and_go(
     stage: &Stage<'_>,
     dockline: &Dockline,
     api: &str,
-    lives: u32,
+    flags: &Flags,
 ) -> Result<Vec<String>> {
     let inside = Engine {
         endpoint: api.to_owned(),
         ..stage.engine.clone()
     };
     let mut problems = Vec::new();
-    for services in SERVICES {
+    let lives = flags.compose;
+    for services in flags.services.iter().copied() {
         let start = Instant::now();
         for life in 1..=lives {
             let what = format!("{NAME}: life {life} of {services}");
