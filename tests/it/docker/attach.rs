@@ -1,14 +1,15 @@
 //! `attach` and `detach`: containers made anew, and nothing of them lost.
 
-mod deaths;
+pub(super) mod deaths;
 mod leaving;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{IMAGE, Lab, Running, on_each_engine, succeed};
+use crate::support::{IMAGE, Lab, Running, eventually, on_each_engine, succeed};
 
 /// A command of the program's, for the laboratory's instance.
 fn dockline(lab: &Lab, host: &str, folder: &Path, arguments: &[&str]) -> Command {
@@ -32,13 +33,13 @@ fn failed(lab: &Lab, running: &Running, arguments: &[&str]) -> String {
     said
 }
 
-fn inspect(lab: &Lab, name: &str) -> Value {
+pub(super) fn inspect(lab: &Lab, name: &str) -> Value {
     let all: Value = serde_json::from_str(&lab.docker(&["inspect", &lab.own(name)])).unwrap();
     all[0].clone()
 }
 
 /// All containers of the laboratory's, in any state, but dockline's own.
-fn names(lab: &Lab) -> Vec<String> {
+pub(super) fn names(lab: &Lab) -> Vec<String> {
     let filter = format!("label=test={}", lab.name);
     let all = lab.docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
     all.lines().map(str::to_owned).collect()
@@ -91,15 +92,31 @@ fn short_id(inspect: &Value) -> String {
 /// Makes a container with something of everything.
 fn of_everything(lab: &Lab, net: &str, other: &str, subnet: u8) {
     let ip = format!("10.213.{subnet}.9");
+    let volume = lab.own("named");
+    let label = format!("test={}", lab.name);
+    lab.docker(&["volume", "create", "--label", &label, &volume]);
+    let named = format!("{volume}:/named:ro");
+    // One that is free, or was a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let published = format!("{}:80", free.local_addr().unwrap());
+    drop(free);
+    // Beside an address the CLI gives it to no engine before 25.
+    let mac: &[&str] = match lab.engine.name.as_str() {
+        "20" => &[],
+        _ => &["--mac-address", "02:42:c0:a8:99:09"],
+    };
     lab.start(
         "web",
-        &[
-            "--network", net, "--ip", &ip, "--network-alias", "api",
-            "--label", "com.docker.compose.config-hash=abc", "--restart", "always", "-e", "FOO=bar", "-e", "HTTP_PROXY=",
+        &[mac, &[
+            "--network", net, "--ip", &ip, "--network-alias", "api", "-p", &published,
+            "--label", "com.docker.compose.config-hash=abc", "--label", "com.docker.compose.project=shop",
+            "--health-cmd", "test -e /own", "--health-interval", "1s", "--health-timeout", "9s", "--cpus", "0.5", "--pids-limit", "99",
+            "-v", &named, "--mount", "type=bind,source=/etc/hostname,target=/bound,readonly", "--workdir", "/tmp",
+            "--log-driver", "local", "--security-opt", "no-new-privileges", "--shm-size", "8m", "--restart", "always", "-e", "FOO=bar", "-e", "HTTP_PROXY=",
             "-v", "/data", "--tmpfs", "/scratch", "--memory", "64m", "--ulimit", "nofile=512", "--dns", "10.9.9.9",
             "--add-host", "extra:10.8.8.8", "--cap-add", "NET_ADMIN", "--log-opt", "max-size=1m", "--hostname", "shop",
             "--stop-timeout", "1", "--entrypoint", "sh", "-t", "--device", "/dev/null:/dev/nothing", "--init",
-        ],
+        ]].concat(),
         &["-c", "test -e /own || echo $RANDOM$RANDOM > /own; test -e /data/x || echo $RANDOM$RANDOM > /data/x; exec sleep 1000"],
     );
     lab.docker(&[
@@ -124,6 +141,11 @@ fn attached_and_detached_it_is_as_it_was() {
         let own = lab.own("web");
         let files = || lab.docker(&["exec", &own, "cat", "/own", "/data/x"]);
         let kept = lab.written("web", &["/own", "/data/x"]).await;
+        eventually("healthy", async || {
+            let state = inspect(&lab, "web")["State"]["Health"]["Status"].clone();
+            (state == "healthy").then_some(()).ok_or(state.to_string())
+        })
+        .await;
         let before = inspect(&lab, "web");
         let running = lab.service().await;
 
@@ -136,13 +158,34 @@ fn attached_and_detached_it_is_as_it_was() {
             "a dry run changes nothing"
         );
 
-        let told = succeed(&mut beside(&lab, &running, &["attach", "--json", &own]));
-        let told: Value = serde_json::from_str(&told).unwrap();
+        let attach = beside(&lab, &running, &["attach", "--json", &own]).output();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = attach.unwrap();
+        let said = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(status.success(), "{said}");
+        // Who will notice is said before it happens, and then what is being done.
+        let at = |what: &str| {
+            said.find(what)
+                .unwrap_or_else(|| panic!("{what:?}: {said}"))
+        };
+        assert!(
+            at("--abort-on-container-exit") < at("stopping it"),
+            "{said}"
+        );
+        assert!(
+            at("stopping it") < at("starting the one in its place"),
+            "{said}"
+        );
+        let told: Value = serde_json::from_slice(&stdout).unwrap();
         assert_eq!(told[0]["done"], true, "{told}");
         let attached = inspect(&lab, "web");
         let labels = &attached["Config"]["Labels"];
         assert_eq!(labels["dockline.replaces"], before["Id"]);
         assert_eq!(labels["com.docker.compose.config-hash"], "abc");
+        assert_eq!(attached["State"]["Health"]["Status"], "healthy");
         let env = attached["Config"]["Env"].to_string();
         assert!(env.contains("HTTP_PROXY=http://dockline-tunnel-"), "{env}");
         assert_eq!(files(), kept, "nothing of it is lost");
@@ -177,7 +220,7 @@ fn pretty(was: &Value, is: &Value) {
 }
 
 /// The images that keep what the laboratory's containers kept go with them.
-fn remove_kept(lab: &Lab) {
+pub(super) fn remove_kept(lab: &Lab) {
     for name in names(lab) {
         let image = lab.docker(&["inspect", "-f", "{{.Config.Image}}", &name]);
         lab.docker(&["rm", "-fv", &name]);
