@@ -117,6 +117,15 @@ fn parts_without_anything_leave_their_room_to_others() {
 }
 
 #[test]
+fn an_engine_with_a_long_name_hides_nothing_else() {
+    let mut state = few();
+    let status = state.status.as_mut().unwrap();
+    status.engine.endpoint = format!("unix:///{}/docker.sock", "folder".repeat(20));
+    let text = text(&mut state, (80, 24));
+    assert!(text.contains("10.0 requests/s  tunnel on"), "{text}");
+}
+
+#[test]
 fn a_narrow_terminal_shows_who_talks_to_whom() {
     let text = text(&mut few(), (60, 24));
     for words in ["shop-web-1", "api:80 (shop-api-1)", "10.0", "REQ/S"] {

@@ -65,8 +65,13 @@ pub(super) fn room(area: Rect, state: &State, pane: Pane) -> usize {
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Duration, coloured: bool) {
     let (head, places, foot) = places(frame.area(), state);
     let lines = headlines(state, now, coloured);
-    // What does not fit into the first line goes on in the second, where that is free.
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), head);
+    // One that has the place to itself goes on in the second line.
+    let lone = lines.len() == 1;
+    let mut lines = Paragraph::new(lines);
+    if lone {
+        lines = lines.wrap(Wrap { trim: false });
+    }
+    frame.render_widget(lines, head);
     for pane in Pane::ALL {
         let place = places[pane as usize];
         if !place.is_empty() {
