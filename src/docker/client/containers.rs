@@ -245,7 +245,8 @@ fn tunnel_body(spec: &TunnelSpec) -> ContainerCreateBody {
             readonly_rootfs: Some(true),
             sysctls: Some(no_forwarding(spec.addresses.ipv6.is_some())),
             restart_policy: Some(RestartPolicy {
-                name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
+                // An engine that was killed takes whatever still runs as it comes back for stopped.
+                name: Some(RestartPolicyNameEnum::ALWAYS),
                 maximum_retry_count: None,
             }),
             port_bindings: port.map(|port| [(port, Some(vec![loopback]))].into_iter().collect()),

@@ -41,7 +41,7 @@ fn its_container_can_do_little() {
         assert_eq!(show("{{.HostConfig.CapDrop}}"), "[ALL]");
         assert_eq!(show("{{.HostConfig.ReadonlyRootfs}}"), "true");
         assert_eq!(show("{{.Config.User}}"), "65534:65534");
-        assert_eq!(show("{{.HostConfig.RestartPolicy.Name}}"), "unless-stopped");
+        assert_eq!(show("{{.HostConfig.RestartPolicy.Name}}"), "always");
         assert!(show("{{.HostConfig.Sysctls}}").contains("net.ipv4.ip_forward:0"));
         assert_eq!(
             show("{{.HostConfig.PortBindings}}"),
