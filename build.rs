@@ -40,11 +40,13 @@ const ARCHITECTURES: [Arch; 2] = [
 ];
 
 /// Everything that the program is made of.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "build.rs",
     "Cargo.lock",
     "Cargo.toml",
     "src/core/wire",
+    "src/proxy/forwarding.rs",
+    "src/proxy/headers.rs",
     "src/proxy/provisional.rs",
     "src/relay/carry.rs",
     "tunnel-image/Cargo.toml",

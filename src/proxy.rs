@@ -4,6 +4,7 @@
 pub(crate) mod accept;
 pub(crate) mod conversation;
 pub(crate) mod credentials;
+pub(crate) mod forwarding;
 pub(crate) mod half_close;
 pub(crate) mod headers;
 mod password;

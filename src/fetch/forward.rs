@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,9 +48,11 @@ type Problem = String;
 /// Serves an engine to the end.
 pub(super) async fn serve(stream: TcpStream, caller: Caller, shared: Arc<Shared>) {
     let stop = shared.stop.clone();
+    // Engines fetch what one build adds on few connections: once on each is about once a build.
+    let said = Arc::new(AtomicBool::new(false));
     let service = service_fn(move |request| {
-        let (shared, caller) = (Arc::clone(&shared), caller.clone());
-        async move { Ok::<_, Infallible>(answer(request, caller, &shared).await) }
+        let (shared, caller, said) = (Arc::clone(&shared), caller.clone(), Arc::clone(&said));
+        async move { Ok::<_, Infallible>(answer(request, caller, &shared, &said).await) }
     });
     serve_http1(stream, service, IDLE, &stop).await;
 }
@@ -58,6 +61,7 @@ async fn answer(
     request: Request<Incoming>,
     caller: Caller,
     shared: &Arc<Shared>,
+    said: &AtomicBool,
 ) -> Response<Body> {
     let target = request.uri().path_and_query();
     let wanted = target.and_then(|target| fetched::wanted(target.as_str()));
@@ -85,8 +89,12 @@ async fn answer(
             elsewhere(&wanted)
         }
         Err(problem) => {
-            debug!(url = wanted, "the engine fetches that itself");
-            warn!("what a build adds by URL is not intercepted: {problem}");
+            debug!(url = wanted, %problem, "the engine fetches that itself");
+            if !said.swap(true, Ordering::Relaxed) {
+                warn!(
+                    "what a build adds by URL is not intercepted: there was no way to it; the log says more at `debug`"
+                );
+            }
             elsewhere(&wanted)
         }
     }
@@ -100,7 +108,10 @@ async fn fetch(
     shared: &Arc<Shared>,
 ) -> Result<Response<Incoming>, Problem> {
     let uri: Uri = wanted.parse().map_err(problem)?;
-    let destination = absolute_destination(&uri).ok_or("its URL names no host")?;
+    let destination = absolute_destination(&uri, || {
+        Refusal::new(StatusCode::BAD_REQUEST, "its URL names no host")
+    });
+    let destination = destination.map_err(|refusal| refusal.text)?;
     may_go(&destination, &caller, shared)?;
     let stream = timeout(WAY, line(caller, shared))
         .await

@@ -224,7 +224,7 @@ impl Conversation {
     }
 
     async fn connect(&mut self, request: &Request, hint: Option<String>) -> Result<Then, Refusal> {
-        let destination = connect_destination(&request.uri).ok_or_else(Refusal::no_port)?;
+        let destination = connect_destination(&request.uri)?;
         let call = self.call(hint.as_deref(), destination.clone(), false);
         let failed = |error| reply::failed(&destination, &error);
         if let Some(onward) = self.onward(&call).await.map_err(failed)? {

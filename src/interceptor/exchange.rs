@@ -17,11 +17,11 @@ use super::origin::{Origin, Target};
 use super::records::{Begin, Open, Side};
 use super::tapped::Tapped;
 use super::{Client, refusal};
+use crate::proxy::forwarding::{repeatable, to_origin_form};
 use crate::proxy::half_close::{Answers, Due};
 use crate::proxy::headers;
 use crate::proxy::provisional::Interjector;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{repeatable, to_origin_form};
 use crate::relay::carry;
 
 /// What is known of one client connection from request to request.

@@ -18,12 +18,14 @@ use super::exchange::Conversation;
 use super::origin::{Target, open};
 use super::tunnel::Tunnel;
 use super::{Client, DEADLINES, refusal};
+use crate::core::tunnel_state::ENTRY_PORT;
 use crate::proxy::conversation::serve_http1;
 use crate::proxy::credentials;
+use crate::proxy::forwarding::by_host;
 use crate::proxy::half_close::{Due, HalfOpen};
 use crate::proxy::provisional::Line;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::{absolute_destination, by_host, connect_destination};
+use crate::proxy::request::{absolute_destination, connect_destination};
 
 /// Serves one client to the end.
 pub(super) async fn serve(stream: TcpStream, client: Client) {
@@ -45,7 +47,7 @@ async fn answer(
 ) -> Response<Body> {
     if !conversation.client.is_local() {
         let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-        if let Some(absolute) = by_host(request.uri(), host) {
+        if let Some(absolute) = by_host(request.uri(), host, ENTRY_PORT) {
             *request.uri_mut() = absolute;
         }
     }
@@ -55,8 +57,8 @@ async fn answer(
             connect(&conversation.client, request).await
         }
         Ok(()) => match target(request.uri()) {
-            Some(target) => return conversation.pass(target, request, due).await,
-            None => Err(refusal::not_a_server()),
+            Ok(target) => return conversation.pass(target, request, due).await,
+            Err(refusal) => Err(refusal),
         },
     };
     answered.unwrap_or_else(Refusal::into_response)
@@ -84,15 +86,17 @@ fn admit(client: &Client, request: &Request<Incoming>) -> Result<(), Refusal> {
 }
 
 /// Where a request in absolute form is to go, and how. Some clients leave TLS to the proxy.
-fn target(uri: &Uri) -> Option<Target> {
-    let by_tls = match uri.scheme_str()? {
-        "http" => false,
-        "https" => true,
-        _ => return None,
+fn target(uri: &Uri) -> Result<Target, Refusal> {
+    let by_tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(refusal::not_a_server()),
     };
-    let name = uri.host()?.trim_matches(['[', ']']).to_owned();
-    Some(Target {
-        destination: absolute_destination(uri)?,
+    let destination = absolute_destination(uri, refusal::not_a_server)?;
+    let name = uri.host().unwrap_or_default();
+    let name = name.trim_matches(['[', ']']).to_owned();
+    Ok(Target {
+        destination,
         server_name: by_tls.then_some(name),
         protocol: None,
     })
@@ -103,7 +107,7 @@ async fn connect(
     client: &Client,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let destination = connect_destination(request.uri()).ok_or_else(Refusal::no_port)?;
+    let destination = connect_destination(request.uri())?;
     let opened = open(client, &destination, false).await;
     let opened = opened.inspect_err(|refusal| {
         client.refused(&destination, refusal);

@@ -2,10 +2,6 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hyper::header::HeaderName;
-
-/// The header for client hints. It never leaves the gateway.
-pub(crate) const DOCKLINE_CLIENT: HeaderName = HeaderName::from_static("dockline-client");
 
 /// User name and password, as given.
 #[derive(Debug, PartialEq, Eq)]

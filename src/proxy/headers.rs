@@ -1,6 +1,8 @@
 //! Which headers pass: all but those that are about one connection (RFC 9110, section 7.6.1) or for dockline itself.
 //!
 //! `Transfer-Encoding`, `Trailer` and `Content-Length` stay: bodies go on framed as they came.
+//!
+//! This file is compiled into the tunnel as well, for its plain mode.
 
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE, TRAILER,
@@ -8,8 +10,8 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Version};
 
-use super::credentials::DOCKLINE_CLIENT;
-
+/// The header for client hints. It never leaves the gateway.
+pub(crate) const DOCKLINE_CLIENT: HeaderName = HeaderName::from_static("dockline-client");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 

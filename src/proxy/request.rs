@@ -1,99 +1,46 @@
-//! What proxies do with requests.
+//! Where clients of a proxy want to go.
 
-use bytes::Bytes;
-use http_body_util::{Either, Empty};
-use hyper::body::Body;
-use hyper::header::{HOST, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::http::uri::{Authority, PathAndQuery, Scheme};
-use hyper::{Request, Uri, Version};
+use hyper::http::uri::Scheme;
+use hyper::{StatusCode, Uri};
 
+use super::forwarding::{HOST_TOO_LONG, fits};
+use super::refusal::Refusal;
 use crate::core::route::{Destination, Host};
-use crate::core::tunnel_state::ENTRY_PORT;
 
 /// The ports of `http://` and `https://` without one.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
-/// Where a CONNECT is to go. Nothing if it does not name the port.
-pub(crate) fn connect_destination(uri: &Uri) -> Option<Destination> {
-    let authority = uri.authority()?;
-    Some(Destination {
-        host: Host::from(authority.host()),
-        port: authority.port_u16()?,
-    })
+/// Where a CONNECT is to go.
+pub(crate) fn connect_destination(uri: &Uri) -> Result<Destination, Refusal> {
+    let authority = uri.authority();
+    let named = authority.and_then(|a| Some((a.host(), a.port_u16()?)));
+    let (host, port) = named.ok_or_else(Refusal::no_port)?;
+    destination(host, port)
 }
 
-/// Where a request for `http://` or `https://` in absolute form is to go.
-pub(crate) fn absolute_destination(uri: &Uri) -> Option<Destination> {
-    let port = if *uri.scheme()? == Scheme::HTTPS {
+/// Where a request for `http://` or `https://` in absolute form is to go; `no_proxys` answers any other.
+pub(crate) fn absolute_destination(
+    uri: &Uri,
+    no_proxys: impl FnOnce() -> Refusal,
+) -> Result<Destination, Refusal> {
+    let (Some(scheme), Some(host)) = (uri.scheme(), uri.host()) else {
+        return Err(no_proxys());
+    };
+    let port = if *scheme == Scheme::HTTPS {
         HTTPS_PORT
     } else {
         HTTP_PORT
     };
-    Some(Destination {
-        host: Host::from(uri.host()?),
-        port: uri.port_u16().unwrap_or(port),
-    })
+    destination(host, uri.port_u16().unwrap_or(port))
 }
 
-/// Makes a request one of HTTP/1.1 in origin form, with the `Host` that the client sent.
-pub(crate) fn to_origin_form(parts: &mut Parts) {
-    add_host(parts);
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    parts.version = Version::HTTP_11;
-}
-
-/// For clients of HTTP/1.0, which need not send it.
-fn add_host(parts: &mut Parts) {
-    if !parts.headers.contains_key(HOST)
-        && let Some(Ok(host)) = host_of(&parts.uri).map(HeaderValue::try_from)
-    {
-        parts.headers.insert(HOST, host);
+fn destination(host: &str, port: u16) -> Result<Destination, Refusal> {
+    if !fits(host) {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, HOST_TOO_LONG));
     }
-}
-
-/// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
-pub(crate) fn repeatable<B: Body<Data = Bytes>>(
-    request: &Request<Either<B, Empty<Bytes>>>,
-) -> Option<Request<Either<B, Empty<Bytes>>>>
-where
-    Either<B, Empty<Bytes>>: Body,
-{
-    let harmless = request.method().is_idempotent() && request.body().is_end_stream();
-    harmless.then(|| {
-        let mut copy = Request::new(Either::Right(Empty::new()));
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        *copy.extensions_mut() = request.extensions().clone();
-        copy
-    })
-}
-
-/// What `Host` says in a request for it.
-pub(crate) fn host_of(uri: &Uri) -> Option<String> {
-    let host = uri.host()?;
-    Some(match uri.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    })
-}
-
-/// What a caller of the entry asks for that names the server by `Host` alone, as PHP does: whom it was told to use is a proxy
-/// anyway. One that names the entry itself asks a server that is none.
-pub(crate) fn by_host(uri: &Uri, host: Option<&[u8]>) -> Option<Uri> {
-    if uri.authority().is_some() || !uri.path().starts_with('/') {
-        return None;
-    }
-    let host = host.and_then(|host| Authority::try_from(host).ok());
-    let host = host.filter(|host| host.port_u16() != Some(ENTRY_PORT) && !host.host().is_empty());
-    let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(host?);
-    // What cannot be put together is no request to a proxy.
-    Uri::from_parts(parts).ok()
+    let host = Host::from(host);
+    Ok(Destination { host, port })
 }
 
 #[cfg(test)]
@@ -101,23 +48,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_may_be_named_by_host_alone() {
-        for (uri, host, becomes) in [
-            ("/a?b", Some("web"), "http://web/a?b"),
-            ("/", Some("web:81"), "http://web:81/"),
-            ("/", Some("[fd00::2]:81"), "http://[fd00::2]:81/"),
-            ("http://web/", Some("other"), "http://web/"),
-            ("web:443", Some("other"), "web:443"),
-            ("/", Some("dockline-tunnel-default:8790"), "/"),
-            ("/", Some("two words"), "/"),
-            ("/", Some(""), "/"),
-            ("/", None, "/"),
-            ("*", Some("web"), "*"),
+    fn a_destination_has_a_name_of_a_length_that_names_have() {
+        let longest = "a.".repeat(127) + "b";
+        for (host, fits) in [
+            ("web", true),
+            (&longest, true),
+            (&(longest.clone() + "c"), false),
         ] {
-            let uri: Uri = uri.parse().unwrap();
-            let absolute = by_host(&uri, host.map(str::as_bytes));
-            let asked = absolute.as_ref().unwrap_or(&uri);
-            assert_eq!(asked.to_string(), becomes, "{uri} {host:?}");
+            let connect = connect_destination(&format!("{host}:443").parse().unwrap());
+            let absolute = format!("http://{host}/").parse().unwrap();
+            let absolute = absolute_destination(&absolute, Refusal::no_port);
+            for (found, port) in [(connect, 443), (absolute, 80)] {
+                match found {
+                    Ok(found) => {
+                        let host = Host::Name(host.to_owned());
+                        assert_eq!((found, fits), (Destination { host, port }, true));
+                    }
+                    Err(refusal) => {
+                        let told = (refusal.status, refusal.text.as_str(), fits);
+                        assert_eq!(told, (StatusCode::BAD_REQUEST, HOST_TOO_LONG, false));
+                    }
+                }
+            }
         }
+        assert!(connect_destination(&"web".parse().unwrap()).is_err());
     }
 }

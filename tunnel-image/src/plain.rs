@@ -12,11 +12,14 @@
 //! A network leads out if the tunnel has the alias `open.NAME` on it, which dockline gives it on every network that is not
 //! internal. So it is the engine that remembers it, and a tunnel that was started again without dockline still knows.
 
+// dockline does the same when it is there, with the very files.
+#[path = "../../src/proxy/forwarding.rs"]
+mod forwarding;
+#[path = "../../src/proxy/headers.rs"]
 mod headers;
 mod http;
 mod origin;
 mod place;
-// dockline does the same when it is there, with the very file.
 #[path = "../../src/proxy/provisional.rs"]
 mod provisional;
 mod reply;

@@ -117,8 +117,16 @@ impl<'a> Sight<'a> {
     /// The name as it stands, then each reading as `NAME.NETWORK`.
     fn walk(&self, name: &str, visitor: &mut impl Visitor) -> Option<Answer> {
         self.candidate(name, None, visitor).or_else(|| {
-            readings(name).find_map(|(rest, net)| self.candidate(rest, Some(net), visitor))
+            readings(name)
+                // A name may have as many readings as it has dots.
+                .filter(|(_, net)| self.sees(net))
+                .find_map(|(rest, net)| self.candidate(rest, Some(net), visitor))
         })
+    }
+
+    fn sees(&self, network: &str) -> bool {
+        let mut networks = self.networks.iter();
+        networks.any(|(_, view)| view.network().name == network)
     }
 
     fn candidate(

@@ -143,5 +143,5 @@ fn destination(uri: &Uri) -> Result<Destination, Refusal> {
     if !["http", "https"].contains(&scheme) {
         return Err(reply::not_by_tls(scheme));
     }
-    absolute_destination(uri).ok_or_else(reply::not_a_server)
+    absolute_destination(uri, reply::not_a_server)
 }

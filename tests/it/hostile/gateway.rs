@@ -11,6 +11,11 @@ async fn nonsense_is_refused_in_its_own_language() {
     let (serve, echo) = (Serve::without_engine().await, Echo::new().await);
     is_well(&serve, &echo).await;
     let http_400 = "HTTP/1.1 400";
+    let long = "a.".repeat(20_000);
+    let (connect, absolute) = (
+        format!("CONNECT {long}:80 HTTP/1.1\r\n\r\n"),
+        format!("GET http://{long}/ HTTP/1.1\r\n\r\n"),
+    );
     for (bytes, answer) in [
         // A TLS hello, SOCKS4, and what begins like neither.
         (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], ""),
@@ -39,6 +44,8 @@ async fn nonsense_is_refused_in_its_own_language() {
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", http_400),
         (b"CONNECT / HTTP/1.1\r\nConnection: close\r\n\r\n", http_400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
+        (connect.as_bytes(), http_400),
+        (absolute.as_bytes(), http_400),
     ] {
         let heard = told(serve.gateway, bytes).await;
         let shown = String::from_utf8_lossy(bytes);

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{Either, Empty};
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{HOST, HeaderValue};
-use hyper::http::uri::{Authority, PathAndQuery};
+use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::Plain;
+use super::forwarding::{by_host, fits, repeatable, to_origin_form};
 use super::headers;
 use super::origin::Origin;
 use super::provisional::{Interjector, Line};
@@ -114,9 +115,7 @@ impl Conversation {
     }
 
     async fn connect(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-        let authority = request.uri().authority();
-        let target = authority.and_then(|a| Some((a.host().to_owned(), a.port_u16()?)));
-        let (host, port) = target.ok_or_else(Refusal::not_a_server)?;
+        let (host, port) = connect_target(request.uri())?;
         let stream = self.plain.open(self.local, &host, port).await?;
         self.kept().handover = Some(Handover {
             client: hyper::upgrade::on(&mut request),
@@ -126,7 +125,11 @@ impl Conversation {
     }
 
     async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-        let (host, port) = target(&request).ok_or_else(Refusal::not_a_server)?;
+        let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+        if let Some(absolute) = by_host(request.uri(), host, ENTRY_PORT) {
+            *request.uri_mut() = absolute;
+        }
+        let (host, port) = target(request.uri())?;
         let upgrade = headers::upgrade(request.version(), request.headers());
         let client = hyper::upgrade::on(&mut request);
         let switching = upgrade.is_some();
@@ -236,18 +239,24 @@ where
     Some((bare(parts.io.into_inner()), parts.read_buf))
 }
 
-/// Where a request is to go. PHP names the server by `Host` alone; one that names the entry so asks a server that is none.
-fn target<B>(request: &Request<B>) -> Option<(String, u16)> {
-    let uri = request.uri();
-    if uri.authority().is_none() && uri.path().starts_with('/') {
-        let host = Authority::try_from(request.headers().get(HOST)?.as_bytes()).ok()?;
-        let port = host.port_u16().unwrap_or(80);
-        let is_server = port != ENTRY_PORT && !host.host().is_empty();
-        return is_server.then(|| (host.host().to_owned(), port));
-    }
-    let plain = uri.scheme_str()?.eq_ignore_ascii_case("http");
-    let host = uri.host().filter(|_| plain)?;
-    Some((host.to_owned(), uri.port_u16().unwrap_or(80)))
+/// Where a CONNECT is to go.
+pub(super) fn connect_target(uri: &Uri) -> Result<(String, u16), Refusal> {
+    let authority = uri.authority();
+    let named = authority.and_then(|a| Some((a.host(), a.port_u16()?)));
+    fitting(named.ok_or_else(Refusal::not_a_server)?)
+}
+
+/// Where a request in absolute form is to go.
+pub(super) fn target(uri: &Uri) -> Result<(String, u16), Refusal> {
+    let plain = uri.scheme() == Some(&Scheme::HTTP);
+    let host = uri.host().filter(|_| plain);
+    let host = host.ok_or_else(Refusal::not_a_server)?;
+    fitting((host, uri.port_u16().unwrap_or(80)))
+}
+
+fn fitting((host, port): (&str, u16)) -> Result<(String, u16), Refusal> {
+    let named = fits(host).then(|| (host.to_owned(), port));
+    named.ok_or_else(Refusal::too_long)
 }
 
 /// Where an engine wants to go that asks for it here: dockline would see to it that it is intercepted.
@@ -256,34 +265,11 @@ pub(super) fn elsewhere(uri: &Uri) -> Option<String> {
     fetched::wanted(target.as_str())
 }
 
-/// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
-fn repeatable(request: &Request<Sent>) -> Option<Request<Sent>> {
-    let harmless = request.method().is_idempotent() && request.body().is_end_stream();
-    harmless.then(|| {
-        let mut copy = Request::new(Either::Right(Empty::new()));
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        *copy.extensions_mut() = request.extensions().clone();
-        copy
-    })
-}
-
 /// The request as the origin gets it: in origin form, with the `Host` that the client sent.
 fn to_origin(request: Request<Incoming>, upgrade: Option<HeaderValue>) -> Request<Sent> {
     let (mut parts, body) = request.into_parts();
     parts.headers = headers::of_request(&parts.headers, upgrade);
-    // Clients of HTTP/1.0 need not send it.
-    let host = parts.uri.authority().map(|authority| {
-        let text = authority.as_str();
-        HeaderValue::try_from(text.rsplit_once('@').map_or(text, |(_, host)| host))
-    });
-    if let Some(Ok(host)) = host.filter(|_| !parts.headers.contains_key(HOST)) {
-        parts.headers.insert(HOST, host);
-    }
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    parts.version = Version::HTTP_11;
+    to_origin_form(&mut parts);
     Request::from_parts(parts, Either::Left(body))
 }
 

@@ -7,6 +7,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
+use super::forwarding::HOST_TOO_LONG;
 use crate::dial::Failure;
 
 /// What an answer carries: the origin's own body, or a text of ours.
@@ -63,6 +64,11 @@ impl Refusal {
             last: true,
             ..Self::new(StatusCode::BAD_REQUEST, text.to_owned())
         }
+    }
+
+    /// What the client wants to go to has no name that a host can have.
+    pub(super) fn too_long() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, HOST_TOO_LONG.to_owned())
     }
 
     pub(super) fn into_response(self) -> Response<Body> {

@@ -3,7 +3,7 @@
 use hyper::header::LOCATION;
 use hyper::{StatusCode, Uri};
 
-use super::{http, network_of, reply};
+use super::{forwarding, http, network_of, reply};
 
 #[test]
 fn an_engine_that_asks_here_for_what_is_elsewhere_is_sent_there() {
@@ -38,5 +38,28 @@ fn a_network_is_what_follows_the_tunnels_name() {
         ("localhost.", None),
     ] {
         assert_eq!(network_of("tunnel-x", found), network, "{found}");
+    }
+}
+
+#[test]
+fn what_no_host_can_be_called_is_asked_of_nobody() {
+    let too_long = || Err(reply::Refusal::too_long());
+    for (length, fits) in [
+        (forwarding::LONGEST_HOST, true),
+        (256, false),
+        (60_000, false),
+    ] {
+        let host = "a".repeat(length);
+        let expected = |port| {
+            if fits {
+                Ok((host.clone(), port))
+            } else {
+                too_long()
+            }
+        };
+        let connect = format!("{host}:443").parse().unwrap();
+        assert_eq!(http::connect_target(&connect), expected(443), "{length}");
+        let absolute = format!("http://{host}/").parse().unwrap();
+        assert_eq!(http::target(&absolute), expected(80), "{length}");
     }
 }

@@ -8,12 +8,14 @@ use hyper::{Method, StatusCode, Uri};
 
 use super::{Framed, LINES, LONGEST, Lines, encoded};
 use crate::core::route::Destination;
+use crate::core::tunnel_state::ENTRY_PORT;
 use crate::gateway::error::{Error, Kind};
 use crate::http1::Next;
 use crate::http1::fields::{announced, has};
 use crate::http1::framing::Framing;
-use crate::proxy::credentials::{self, Credentials, DOCKLINE_CLIENT};
-use crate::proxy::request::{by_host, host_of};
+use crate::proxy::credentials::{self, Credentials};
+use crate::proxy::forwarding::{by_host, host_of};
+use crate::proxy::headers::DOCKLINE_CLIENT;
 
 /// The head of a request.
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl Request {
 
     /// Lets its client, a caller of the entry, name the server by `Host` alone.
     pub(in crate::gateway::http) fn named_by_host(&mut self) {
-        if let Some(absolute) = by_host(&self.uri, self.lines.value("host")) {
+        if let Some(absolute) = by_host(&self.uri, self.lines.value("host"), ENTRY_PORT) {
             self.uri = absolute;
         }
     }
