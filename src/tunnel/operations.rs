@@ -171,6 +171,11 @@ impl Operations {
         news
     }
 
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// When something that was put off may be tried again.
     pub(super) fn next_wake(&self) -> Option<Instant> {
         self.recent.values().filter_map(|(_, until)| *until).min()

@@ -143,6 +143,20 @@ async fn remove(client: &Client, id: &ContainerId) -> Result<(), docker::Error> 
     }
 }
 
+impl Former {
+    /// Whether it is to be asked now to go. One that is needed is not looked at again before somebody leaves.
+    fn is_due(&mut self, is_needed: bool, now: Instant) -> bool {
+        if self.pause.is_some_and(|until| is_needed || until <= now) {
+            self.pause = None;
+        }
+        let due = !is_needed && self.pause.is_none();
+        if due {
+            self.pause = Some(now + AGAIN);
+        }
+        due
+    }
+}
+
 impl Formers {
     pub(super) fn new(ids: &[ContainerId]) -> Self {
         let former = |id: &ContainerId| Former {
@@ -164,17 +178,19 @@ impl Formers {
             let Some(known) = map.containers().get(&former.id) else {
                 continue;
             };
-            if known.container.state == RunState::Running {
-                let leave = given_up_by(map, &former.id, home, &driver.leases.borrow());
-                let join = Vec::new();
-                let plan = membership::Plan { leave, join };
-                former.operations.start(&plan, driver, map, &former.id);
-            }
+            // One that is down leaves nothing, and yet is to forget what it has left.
+            let is_running = known.container.state == RunState::Running;
+            let leave =
+                is_running.then(|| given_up_by(map, &former.id, home, &driver.leases.borrow()));
+            let plan = membership::Plan {
+                leave: leave.unwrap_or_default(),
+                ..Default::default()
+            };
+            former.operations.start(&plan, driver, map, &former.id);
             let is_needed = dependants(map, &former.id).next().is_some();
-            if is_needed || former.pause.is_some_and(|until| now < until) {
+            if !former.is_due(is_needed, now) {
                 continue;
             }
-            former.pause = Some(now + AGAIN);
             let (client, id) = (driver.client.clone(), former.id.clone());
             let is_up = known.container.state.is_up();
             self.running.spawn(async move {
@@ -236,3 +252,6 @@ impl Formers {
         wakes.flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests;
