@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time;
 
 pub use self::servers::Dial;
-use self::servers::{Server, ask, ask_own, server};
+use self::servers::{Server, Silent, ask, ask_own, server};
 use super::policy::ForwardPolicy;
 use super::reply::Reply;
 use crate::core::resolve::{self, Answer, Source, Status};
@@ -142,11 +142,11 @@ impl Forwarder {
             tracing::debug!("too many forwarded DNS questions at a time");
             return None;
         };
+        let (mut said, mut silent) = (None, Silent::default());
         let asking = async {
-            let mut said = None;
             for name in names {
                 let query = Query::query(name.clone(), record_type);
-                let Some(reply) = self.ask_servers(&query, resolvers).await else {
+                let Some(reply) = self.ask_servers(&query, resolvers, &mut silent).await else {
                     continue;
                 };
                 let is_there = reply.code == ResponseCode::NoError;
@@ -155,16 +155,24 @@ impl Forwarder {
                     break;
                 }
             }
-            said
         };
-        time::timeout(self.deadline, asking).await.ok().flatten()
+        // What was said before the deadline counts.
+        let _ = time::timeout(self.deadline, asking).await;
+        said
     }
 
-    async fn ask_servers(&self, query: &Query, resolvers: &Resolvers) -> Option<Reply> {
+    async fn ask_servers(
+        &self,
+        query: &Query,
+        resolvers: &Resolvers,
+        silent: &mut Silent,
+    ) -> Option<Reply> {
         match resolvers {
             Resolvers::System => {
-                for server in self.servers().iter() {
-                    let reply = ask(server, query).await;
+                let servers = self.servers();
+                let share = share(self.deadline, servers.len());
+                for (at, server) in servers.iter().enumerate() {
+                    let reply = silent.listen(at, share, ask(server, query)).await;
                     if reply.is_some() {
                         return reply;
                     }
@@ -173,8 +181,9 @@ impl Forwarder {
             Resolvers::Own(_) if self.policy == ForwardPolicy::None => {}
             Resolvers::Own(servers) => {
                 let share = share(self.deadline, servers.len());
-                for server in servers {
-                    let reply = ask_own(server, query, &self.dial, share).await;
+                for (at, server) in servers.iter().enumerate() {
+                    let asked = ask_own(server, query, &self.dial, share);
+                    let reply = silent.listen(at, share, asked).await;
                     if reply.is_some() {
                         return reply;
                     }

@@ -1,5 +1,6 @@
 //! One server asked one question, by the way that leads to it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -28,6 +29,31 @@ pub type Dial = Arc<
         + Send
         + Sync,
 >;
+
+/// Which servers used up their time without an answer. The next name is not asked of them: there is no time for that twice.
+#[derive(Default)]
+pub(super) struct Silent(BTreeSet<usize>);
+
+impl Silent {
+    /// What it answers, unless it was silent before.
+    pub(super) async fn listen(
+        &mut self,
+        server: usize,
+        share: Duration,
+        asked: impl Future<Output = Option<Reply>>,
+    ) -> Option<Reply> {
+        if self.0.contains(&server) {
+            return None;
+        }
+        let began = time::Instant::now();
+        let reply = asked.await;
+        // One that refuses, or fails, does so at once, and may well know another name.
+        if reply.is_none() && began.elapsed() >= share / 2 {
+            self.0.insert(server);
+        }
+        reply
+    }
+}
 
 /// A server that is asked straight from here, by UDP, and by TCP where that does not do.
 pub(super) fn server(address: SocketAddr, timeout: Duration) -> Result<Server, NetError> {

@@ -144,3 +144,20 @@ async fn an_answer_too_long_for_a_datagram_is_fetched_by_tcp() {
     assert_eq!(reply.answers.len(), 20);
     assert_eq!(upstream.asked().len(), 2);
 }
+
+/// A server that is silent costs its time once, and not for each name that may be meant.
+#[tokio::test]
+async fn a_silent_server_does_not_keep_the_others_from_the_next_name() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let answering = Upstream::start(false);
+    let servers = vec![silent.local_addr().unwrap(), answering.address];
+    let names = ["nosuch.example.com", "www.example.com"].map(str::to_owned);
+    let policy = ForwardPolicy::Servers(servers.clone());
+    let forwarder = Forwarder::new(policy, OWN, no_tunnel()).with_deadline(Duration::from_secs(2));
+    let answer = forwarder.resolve(&names, &[A], &System).await;
+    assert_eq!(shown(&answer), "Found 192.0.2.80");
+    let own = servers.into_iter().map(crate::core::route::Server::Direct);
+    let own = Resolvers::Own(own.collect());
+    let answer = forwarder.resolve(&names, &[A], &own).await;
+    assert_eq!(shown(&answer), "Found 192.0.2.80");
+}
