@@ -44,7 +44,8 @@ impl Place {
 
     /// Whether somebody who called the tunnel at `local` did so on the network of that address.
     pub(super) fn are_neighbours(&self, local: IpAddr, caller: IpAddr) -> bool {
-        self.of_network(local).any(|range| range.contains(caller))
+        let device = self.device(local);
+        device.is_some() && self.claim(caller) == Claim::By(device)
     }
 
     /// Judges an address for a caller that called the tunnel at `local`.
@@ -55,23 +56,47 @@ impl Place {
         if is_of_this_machine(address) {
             return Verdict::Forbidden("a proxy has no way to the caller's own loopback");
         }
-        if self.of_network(local).any(|range| range.contains(address)) {
-            Verdict::Inside
-        } else if self.0.iter().any(|range| range.contains(address)) {
-            Verdict::Forbidden("it is on a network that the caller is not known to be on")
-        } else {
-            Verdict::Outside
+        match self.claim(address) {
+            Claim::ByNone => Verdict::Outside,
+            Claim::By(device) if device.is_some() && device == self.device(local) => {
+                Verdict::Inside
+            }
+            Claim::By(_) => {
+                Verdict::Forbidden("it is on a network that the caller is not known to be on")
+            }
         }
     }
 
-    /// The ranges, of both families, of the network that `local` is on.
-    fn of_network(&self, local: IpAddr) -> impl Iterator<Item = &Range> {
-        let home = self.0.iter().find(|range| range.contains(local));
-        let device = home.map(|range| range.device.as_str());
-        self.0
-            .iter()
-            .filter(move |range| Some(range.device.as_str()) == device)
+    /// The device of an address of the tunnel's own. That of an IPv6 address is known; that of another is told by its range, unless
+    /// several claim it, as networks outside of the engine's own ranges may.
+    fn device(&self, local: IpAddr) -> Option<&str> {
+        let own = |range: &&Range| local.is_ipv6() && range.base == local;
+        match self.0.iter().find(own) {
+            Some(range) => Some(&range.device),
+            None => match self.claim(local) {
+                Claim::By(device) => device,
+                Claim::ByNone => None,
+            },
+        }
     }
+
+    /// Who has an address in a range.
+    fn claim(&self, address: IpAddr) -> Claim<'_> {
+        let mut claims = self.0.iter().filter(|range| range.contains(address));
+        let Some(first) = claims.next() else {
+            return Claim::ByNone;
+        };
+        let is_alone = claims.all(|range| range.device == first.device);
+        Claim::By(is_alone.then_some(first.device.as_str()))
+    }
+}
+
+/// In whose ranges an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim<'a> {
+    ByNone,
+    /// One device's; nothing if they are those of several, where the kernel would choose.
+    By(Option<&'a str>),
 }
 
 /// Loopback, and what is good for one link or for many receivers: never another machine's.
@@ -162,6 +187,9 @@ mod tests {
             route("eth0", "172.18.0.0", "0.0.0.0", "255.255.0.0"),
             route("eth1", "172.20.0.0", "0.0.0.0", "255.255.255.0"),
             route("eth2", "172.21.0.0", "0.0.0.0", "255.255.0.0"),
+            // Two that the engine did not tell apart, as it need not for macvlan.
+            route("eth3", "192.168.7.0", "0.0.0.0", "255.255.255.0"),
+            route("eth4", "192.168.7.0", "0.0.0.0", "255.255.255.128"),
         ];
         let addresses = "fd000000000000200000000000000fe0 06 40 00 80     eth1\n\
                          fe800000000000000042acfffe140002 06 40 20 80     eth1\n\
@@ -191,6 +219,10 @@ mod tests {
             ("172.21.255.254", "fd00:0:0:20::3", OTHER),
             ("172.18.0.254", "172.18.0.1", Verdict::Inside),
             ("172.18.0.254", "172.20.0.3", OTHER),
+            ("192.168.7.200", "192.168.7.201", Verdict::Inside),
+            ("192.168.7.200", "192.168.7.3", OTHER),
+            ("192.168.7.2", "192.168.7.3", OTHER),
+            ("192.168.7.2", "192.168.7.201", OTHER),
             ("172.20.0.254", "127.0.0.1", LOOPBACK),
             ("172.20.0.254", "127.0.0.11", LOOPBACK),
             ("172.20.0.254", "::1", LOOPBACK),
@@ -213,6 +245,8 @@ mod tests {
             ("172.20.0.254", "172.21.0.3", false),
             ("fd00:0:0:20::fe0", "fd00:0:0:20::3", true),
             ("fd00:0:0:20::fe0", "fd00:0:0:21::3", false),
+            ("192.168.7.200", "192.168.7.201", true),
+            ("192.168.7.2", "192.168.7.3", false),
             ("192.0.2.1", "192.0.2.2", false),
             ("fe80::1", "fe80::2", false),
         ] {
