@@ -14,18 +14,16 @@ use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{self, JoinError};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Config, Shared, View, build, classic, conversation};
 use crate::local;
+use crate::proxy::accept::Trouble;
 use crate::tasks::Tasks;
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
 const CLIENTS: usize = 4_096;
-/// After a failed accept: most often no file is left, and trying again at once would only burn the processor.
-const BACK_OFF: Duration = Duration::from_millis(100);
 /// For calls under way once the service stops. What has become a stream is cut: it may last for days.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -130,6 +128,7 @@ impl ApiProxy {
 
 async fn accept(mut own: local::Listener, tcp: Option<TcpListener>, shared: &Arc<Shared>) {
     let places = Arc::new(Semaphore::new(CLIENTS));
+    let mut trouble = Trouble::default();
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let accepted = tokio::select! {
             accepted = own.accept() => accepted.map(|stream| serve(shared, stream, false, place)),
@@ -139,9 +138,9 @@ async fn accept(mut own: local::Listener, tcp: Option<TcpListener>, shared: &Arc
                 serve(shared, stream, true, place);
             }),
         };
-        if let Err(error) = accepted {
-            warn!(%error, "no client of the API proxy accepted");
-            sleep(BACK_OFF).await;
+        match accepted {
+            Ok(()) => trouble.ends(),
+            Err(error) => trouble.goes_on("the API proxy", &error).await,
         }
     }
 }

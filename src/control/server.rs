@@ -78,7 +78,7 @@ fn unknown_query(why: &QueryRejection) -> Failure {
     problem(
         StatusCode::BAD_REQUEST,
         why.body_text(),
-        "/v1/resolve takes name, from and type; /v1/route takes host, port and from; /v1/events takes live",
+        "/v1/resolve takes name, from and type; /v1/route takes host, port and from; /v1/events takes live; /v1/who takes client, as IP:PORT",
     )
 }
 
@@ -133,7 +133,7 @@ impl Control {
         );
         let guarded = public.layer(middleware::from_fn(refuse_strangers));
         let tcp = listen::serve(self.tcp, guarded.with_state(served.clone()), &stop);
-        let socket = listen::serve(Own(self.socket), private.with_state(served), &stop);
+        let socket = listen::serve(Own::from(self.socket), private.with_state(served), &stop);
         tokio::join!(tcp, socket);
         local::remove(&self.path)
     }

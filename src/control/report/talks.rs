@@ -38,7 +38,8 @@ impl Sources {
                 &talk.received,
             ];
             let passed = counts.into_iter().map(crate::counts::Count::get);
-            let closed = talk.connections.get() - talk.open() as u64;
+            // The two are read one after the other: one that is just being opened may be counted in the second alone.
+            let closed = talk.connections.get().wrapping_sub(talk.open() as u64);
             passed.fold(closed, u64::wrapping_add)
         };
         let intercepted = self.counts.intercepted.get();

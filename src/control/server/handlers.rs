@@ -63,7 +63,7 @@ pub(super) async fn readyz(State(served): State<Served>) -> Response {
 }
 
 /// What was asked, if it can be understood.
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// `?name=&from=&type=`
 #[derive(Debug, Deserialize)]

@@ -10,10 +10,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::local;
+use crate::proxy::accept::Trouble;
 use crate::proxy::conversation;
 use crate::tasks::Tasks;
 
@@ -25,11 +25,18 @@ const HEAD: Duration = Duration::from_secs(5);
 /// worth waiting for.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// After a failed accept: most often no file is left, and trying again at once would only burn the processor.
-const BACK_OFF: Duration = Duration::from_millis(100);
-
 /// The user's own socket, as a listener of axum's.
-pub(super) struct Own(pub(super) local::Listener);
+pub(super) struct Own {
+    listener: local::Listener,
+    trouble: Trouble,
+}
+
+impl From<local::Listener> for Own {
+    fn from(listener: local::Listener) -> Self {
+        let trouble = Trouble::default();
+        Self { listener, trouble }
+    }
+}
 
 impl Listener for Own {
     type Io = local::Incoming;
@@ -37,11 +44,15 @@ impl Listener for Own {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            match self.0.accept().await {
-                Ok(stream) => return (stream, ()),
+            match self.listener.accept().await {
+                Ok(stream) => {
+                    self.trouble.ends();
+                    return (stream, ());
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "no client of the control API accepted");
-                    sleep(BACK_OFF).await;
+                    self.trouble
+                        .goes_on("the control API's socket", &error)
+                        .await;
                 }
             }
         }

@@ -7,7 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 
-use super::{Failure, Served, problem};
+use super::handlers::Asked;
+use super::{Failure, Served, problem, unknown_query};
 use crate::control::report::{self, shape};
 use crate::core::caller::Caller;
 use crate::core::pac;
@@ -22,8 +23,9 @@ pub(super) struct WhoQuery {
 /// Whose connection the interceptor has from that address.
 pub(super) async fn who(
     State(served): State<Served>,
-    Query(query): Query<WhoQuery>,
+    query: Asked<WhoQuery>,
 ) -> Result<Json<shape::WhoReport>, Failure> {
+    let Query(query) = query.map_err(|why| unknown_query(&why))?;
     let sources = &served.sources;
     let scope = (sources.callers)(query.client).await.ok_or_else(|| {
         problem(
