@@ -13,8 +13,8 @@ async fn nonsense_is_refused_in_its_own_language() {
     let http_400 = "HTTP/1.1 400";
     let long = "a.".repeat(20_000);
     let (connect, absolute) = (
-        format!("CONNECT {long}:80 HTTP/1.1\r\n\r\n"),
-        format!("GET http://{long}/ HTTP/1.1\r\n\r\n"),
+        format!("CONNECT {long}:80 HTTP/1.1\r\nConnection: close\r\n\r\n"),
+        format!("GET http://{long}/ HTTP/1.1\r\nConnection: close\r\n\r\n"),
     );
     for (bytes, answer) in [
         // A TLS hello, SOCKS4, and what begins like neither.
