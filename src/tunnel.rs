@@ -14,6 +14,7 @@ mod join;
 mod operations;
 mod probe;
 mod returns;
+mod stages;
 mod succession;
 
 pub use driver::{Driver, Leftover};

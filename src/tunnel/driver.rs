@@ -3,7 +3,6 @@
 //! Level-triggered: at every change of the map the plan is made anew and what is not under way is started. What an
 //! operation did is learnt from the map, like everything else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::container::{self, Tunnel};
 use super::operations::Operations;
 use super::returns::Returns;
+use super::stages::{describe, failed, running};
 use super::succession::Formers;
 use super::{Asked, Error, guest, home, image, join};
 use crate::core::engine_state::EngineState;
@@ -260,38 +260,6 @@ async fn until<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Op
 async fn past(stop: &CancellationToken, grace: Duration) {
     stop.cancelled().await;
     tokio::time::sleep(grace).await;
-}
-
-fn describe(error: Error) -> String {
-    format!("{:#}", anyhow::Error::new(error))
-}
-
-fn failed(state: &watch::Sender<TunnelState>, error: Error) {
-    let problem = describe(error);
-    let news = state.send_if_modified(|s| {
-        let news = s.stage != Stage::Failed || s.problem.as_ref() != Some(&problem);
-        *s = TunnelState {
-            stage: Stage::Failed,
-            problem: Some(problem.clone()),
-            ..TunnelState::default()
-        };
-        news
-    });
-    if news {
-        tracing::warn!(error = %problem, "tunnel not up; trying again");
-    }
-}
-
-fn running(tunnel: &Tunnel) -> TunnelState {
-    TunnelState {
-        stage: Stage::Running,
-        container: Some(tunnel.id.clone()),
-        image: Some(tunnel.image.clone()),
-        socks: Some(tunnel.socks.clone()),
-        engine_is_here: tunnel.engine_is_here,
-        problem: tunnel.loss.clone(),
-        refused: BTreeMap::new(),
-    }
 }
 
 async fn sleep_until(at: Option<Instant>) {
