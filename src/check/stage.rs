@@ -9,11 +9,10 @@ use super::Error;
 use super::line::Line;
 use crate::core::id::Instance;
 use crate::core::label::{self, Labels};
+use crate::core::tunnel_state::PROGRAM;
 use crate::docker::client::{EndSpec, NetworkSpec};
 use crate::docker::{self, Client};
 
-/// Where the program is in the tunnel's image.
-const PROGRAM: &str = "/dockline-tunnel";
 /// For a program in a container to say its first word.
 const FIRST_WORD: Duration = Duration::from_secs(20);
 /// For the tunnel to leave a network whose containers have gone.

@@ -11,6 +11,9 @@ use super::wire::Key;
 /// The port of the entry, on every network that the tunnel is on.
 pub const ENTRY_PORT: u16 = 8790;
 
+/// The tunnel's program, in its image.
+pub const PROGRAM: &str = "/dockline-tunnel";
+
 /// Where the tunnel stands. The words are promised to users (`tunnel.state` of `status`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,24 +28,37 @@ pub async fn open(access: &SocksAccess, wish: &Message) -> io::Result<(TcpStream
 async fn begin(access: &SocksAccess, wish: &Message) -> io::Result<(TcpStream, Message)> {
     let mut stream = TcpStream::connect(access.address).await?;
     stream.set_nodelay(true)?;
-    introduce(&mut stream, &access.secret, wish).await?;
-    let answer = read(&mut stream).await?;
+    let answer = greet(&mut stream, &access.secret, wish).await?;
     Ok((stream, answer))
 }
 
-async fn introduce(stream: &mut TcpStream, secret: &Secret, wish: &Message) -> io::Result<()> {
+/// The same on a connection that is there. How long that may take is the caller's to say.
+pub async fn greet<S>(stream: &mut S, secret: &Secret, wish: &Message) -> io::Result<Message>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    introduce(stream, secret, wish).await?;
+    read(stream).await
+}
+
+async fn introduce<S>(stream: &mut S, secret: &Secret, wish: &Message) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let not_hex = || io::Error::new(io::ErrorKind::InvalidInput, "the secret is not a key");
     let key = secret.key().ok_or_else(not_hex)?;
     let mut nonce: Nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(io::Error::other)?;
     stream.write_all(&hello(&nonce)).await?;
+    stream.flush().await?;
     let mut challenge = [0; CHALLENGE];
     stream.read_exact(&mut challenge).await?;
     let stranger = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let proof = meet(&key, &nonce, &challenge).map_err(stranger)?;
     stream
         .write_all(&[&proof[..], &wish.encode()].concat())
-        .await
+        .await?;
+    stream.flush().await
 }
 
 /// The next message whose kind is known. How long to wait for it is the caller's to say.

@@ -24,7 +24,7 @@ pub(super) async fn adopt(
         wanted: plan.image.origin,
     };
     let (said, owner) = if found.is_to_be_asked() {
-        speaks(facts).await
+        speaks(plan.client, facts).await?
     } else {
         (Speaks::Nothing, None)
     };
@@ -51,7 +51,7 @@ pub(super) async fn adopt(
     }
     if facts.running
         && at_home
-        && let Some(owner) = owner_of(facts).await
+        && let Some(owner) = owner_of(plan.client, facts).await?
     {
         return Err(Error::Owned(owner));
     }

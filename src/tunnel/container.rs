@@ -102,7 +102,7 @@ async fn reach(plan: Plan<'_>, started: Started) -> Result<Tunnel, Error> {
 /// Who owns the instance's tunnel, if it runs and anybody does.
 pub(super) async fn owner(client: &Client, instance: &Instance) -> Result<Option<String>, Error> {
     match inspect(client, &instance.tunnel_name()).await? {
-        Some(facts) => Ok(owner_of(&facts).await),
+        Some(facts) => owner_of(client, &facts).await,
         None => Ok(None),
     }
 }
@@ -134,6 +134,12 @@ async fn publish(
     let mut facts = inspect(client, started.id.as_str()).await?;
     if facts.as_ref().and_then(published).is_none() {
         if let Some(facts) = &facts {
+            // It may answer somebody who is nearer.
+            if started.made == Made::Before
+                && let Some(owner) = owner_of(client, facts).await?
+            {
+                return Err(Error::Owned(owner));
+            }
             client.remove(&facts.id).await.asked("remove the tunnel")?;
         }
         let made = make(plan, &started.name, &started.place, Some(SOCKS_PORT)).await?;

@@ -16,12 +16,12 @@ use super::driver::Driver;
 use super::operations::Operations;
 use super::{Asked, Error, join};
 use crate::core::adoption::Fate;
-use crate::core::id::{ContainerId, NetworkId};
+use crate::core::id::{ContainerId, Instance, NetworkId};
 use crate::core::inventory::RunState;
 use crate::core::label::{INSTANCE, ROLE, ROLE_TUNNEL};
 use crate::core::map::NetworkMap;
 use crate::core::membership::{self, dependants, given_up_by};
-use crate::docker::client::HomeAddresses;
+use crate::docker::client::{HomeAddresses, TunnelFacts};
 use crate::docker::{self, Client};
 
 /// Before something that the engine refused is tried again.
@@ -48,20 +48,22 @@ pub(super) async fn look(plan: Plan<'_>) -> Result<Standing, Error> {
         former: Vec::new(),
         taken: Vec::new(),
     };
-    if let Some(facts) = inspect(plan.client, &name).await? {
-        if facts.labels.get(ROLE).map(String::as_str) != Some(ROLE_TUNNEL) {
-            return Err(Error::NameTaken(name));
-        }
+    if let Some(facts) = named(plan.client, &name).await? {
         match adopt(plan, &facts).await? {
             (Fate::Succeeded, _) => standing.keep(plan, &facts.id, facts.environment.get(HOME)),
             (_, started) => standing.started = started,
         }
     }
     // One that was made, and did not come to take the name.
-    if let Some(facts) = inspect(plan.client, &next).await?
-        && standing.started.is_none()
+    if standing.started.is_none()
+        && let Some(facts) = named(plan.client, &next).await?
     {
-        standing.started = adopt(plan, &facts).await?.1;
+        let (fate, started) = adopt(plan, &facts).await?;
+        if fate == Fate::Succeeded {
+            // Another is to be made by that name.
+            put_aside(plan.client, plan.instance, &facts).await?;
+        }
+        standing.started = started;
     }
     let own = format!("{INSTANCE}={}", plan.instance);
     let role = format!("{ROLE}={ROLE_TUNNEL}");
@@ -78,6 +80,24 @@ pub(super) async fn look(plan: Plan<'_>) -> Result<Standing, Error> {
         }
     }
     Ok(standing)
+}
+
+/// The tunnel of that name.
+async fn named(client: &Client, name: &str) -> Result<Option<TunnelFacts>, Error> {
+    let facts = inspect(client, name).await?;
+    let is_tunnel =
+        |facts: &TunnelFacts| facts.labels.get(ROLE).map(String::as_str) == Some(ROLE_TUNNEL);
+    if facts.as_ref().is_some_and(|facts| !is_tunnel(facts)) {
+        return Err(Error::NameTaken(name.to_owned()));
+    }
+    Ok(facts)
+}
+
+/// Gives a tunnel the name of those in whose place another comes.
+async fn put_aside(client: &Client, instance: &Instance, facts: &TunnelFacts) -> Result<(), Error> {
+    let aside = instance.former_tunnel_name(&ContainerId::from(&facts.id));
+    let renamed = client.rename(&facts.id, &aside).await;
+    renamed.asked("rename the former tunnel")
 }
 
 impl Standing {
@@ -103,11 +123,7 @@ impl Driver {
             }
         }
         if let Some(former) = inspect(&self.client, &name).await? {
-            let aside = self
-                .instance
-                .former_tunnel_name(&ContainerId::from(&former.id));
-            let renamed = self.client.rename(&former.id, &aside).await;
-            renamed.asked("rename the former tunnel")?;
+            put_aside(&self.client, &self.instance, &former).await?;
         }
         let renamed = self.client.rename(tunnel.id.as_str(), &name).await;
         renamed.asked("give the tunnel its name")?;

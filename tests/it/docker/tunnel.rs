@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use super::commands::Served;
 use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
 
@@ -341,5 +343,41 @@ fn an_engine_without_a_route_is_reached_through_a_published_port() {
             "http://web/",
         ]));
         assert_eq!(page, "hello from web");
+    });
+}
+
+/// Of two docklines of one instance, each on a machine of its own, the one that cannot reach the tunnel takes it from nobody.
+#[test]
+fn a_tunnel_that_answers_somebody_else_stays() {
+    on_each_engine(async |lab| {
+        let net = lab.network("net", &[]);
+        lab.serve_page("web", &["--label", &lab.watched(), "--network", &net]);
+        let running = lab.service().await;
+        running.joined(&[&net]).await;
+        let id = running.status().await.tunnel.id;
+        let group = 60_000 + std::process::id() % 5_000;
+        let firewall = Firewall::around(&lab, &net, group);
+        let mut served = Served::start_in_group(&lab, group, &[]);
+        eventually("word of the other", async || {
+            let said = served.run(&lab, &["status", "--json"]).stdout;
+            let status = serde_json::from_slice::<serde_json::Value>(&said).unwrap_or_default();
+            let problem = status["tunnel"]["problem"].as_str().unwrap_or_default();
+            let told = problem.contains("another dockline of this instance owns the tunnel");
+            told.then_some(()).ok_or(status.to_string())
+        })
+        .await;
+        // Not when it ends, either.
+        served.signal(Signal::TERM);
+        drop(firewall);
+        assert_eq!(running.status().await.tunnel.id, id);
+        assert_eq!(
+            id.as_deref(),
+            Some(
+                lab.docker(&["inspect", "-f", "{{.Id}}", &tunnel(&lab)])
+                    .as_str()
+            )
+        );
+        running.joined(&[&net]).await;
+        running.stop().await;
     });
 }

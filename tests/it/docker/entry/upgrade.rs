@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::inside::{Inside, Talk, half_answered, soon};
 use super::recorder::Recorder;
 use super::{intercepted, resident, tunnel};
-use crate::support::{Lab, eventually, on_each_engine};
+use crate::support::{Lab, Running, eventually, on_each_engine};
 use tokio::io::AsyncReadExt as _;
 
 /// An image of the very tunnel that says it speaks another version; it goes with the test.
@@ -207,15 +207,30 @@ fn a_succession_that_was_cut_short_is_completed() {
             assert_eq!(running.status().await.tunnel.id, id);
             let named = lab.docker(&["inspect", "-f", "{{.Id}}", &name]);
             assert_eq!(Some(named), id);
-            eventually("no other is left", async || {
-                let former = running.status().await.tunnel.former;
-                former.is_empty().then_some(()).ok_or(format!("{former:?}"))
-            })
-            .await;
+            none_is_left(&running).await;
             recorder.forget();
             ask(&lab, &client).await;
             assert_eq!(recorder.recorded().len(), 1);
             running.stop().await;
         }
+        // One of another version that came to no name has a successor itself.
+        let running = intercepted(&lab, &recorder).await;
+        running.joined(&[&net]).await;
+        running.kill().await;
+        let _older = Older::in_place_of_the_tunnel(&lab);
+        lab.docker(&["rename", &name, &aside]);
+        let running = intercepted(&lab, &recorder).await;
+        running.joined(&[&net]).await;
+        none_is_left(&running).await;
+        ask(&lab, &client).await;
+        running.stop().await;
     });
+}
+
+async fn none_is_left(running: &Running) {
+    eventually("no other is left", async || {
+        let former = running.status().await.tunnel.former;
+        former.is_empty().then_some(()).ok_or(format!("{former:?}"))
+    })
+    .await;
 }
