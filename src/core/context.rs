@@ -126,6 +126,22 @@ impl<E: FnMut(Match, Option<&[u8]>) -> Option<Vec<u8>>> Context<E> {
         }
     }
 
+    /// How much of what comes next passes as it is, whatever it may be, and could be passed by who has it.
+    pub fn passes(&self) -> u64 {
+        match self.state {
+            State::Through => u64::MAX,
+            State::Passing(left) => left,
+            State::Header | State::More(..) | State::Dockerfile(..) => 0,
+        }
+    }
+
+    /// So much of that was passed.
+    pub fn passed(&mut self, length: usize) {
+        if let State::Passing(left) = self.state {
+            self.state = passing(left.saturating_sub(length as u64));
+        }
+    }
+
     /// Whether the Dockerfile is another now; nothing while none was found.
     pub fn is_edited(&self) -> Option<bool> {
         self.verdict.map(|(_, edited)| edited)

@@ -192,17 +192,31 @@ impl<S: AsyncRead> Inbound<S> {
         body: &mut Framing,
         piece: &mut Vec<u8>,
     ) -> Result<bool, Broke> {
+        std::future::poll_fn(|cx| self.poll_piece(cx, body, piece)).await
+    }
+
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut Framing,
+        piece: &mut Vec<u8>,
+    ) -> Poll<Result<bool, Broke>> {
         piece.clear();
+        let taken = body.take(&self.ahead, |bytes| piece.extend_from_slice(bytes))?;
+        self.ahead.advance(taken);
         while piece.is_empty() && !body.is_done() {
-            if self.ahead.is_empty() && self.fill().await.map_err(Broke::From)? == 0 {
+            let read = ready!(self.poll_read(cx, |_, ahead, read| {
+                let taken = body.take(read, |bytes| piece.extend_from_slice(bytes))?;
+                ahead.extend_from_slice(&read[taken..]);
+                Ok::<_, Malformed>(read.len())
+            }));
+            if read.map_err(Broke::From)?? == 0 {
                 let whole = *body == Framing::UntilEnd;
                 let cut = || Broke::From(io::ErrorKind::UnexpectedEof.into());
-                return whole.then_some(false).ok_or_else(cut);
+                return Poll::Ready(whole.then_some(false).ok_or_else(cut));
             }
-            let taken = body.take(&self.ahead, |bytes| piece.extend_from_slice(bytes))?;
-            self.ahead.advance(taken);
         }
-        Ok(!piece.is_empty())
+        Poll::Ready(Ok(!piece.is_empty()))
     }
 
     /// Reads a body to its end, or until more than `most` bytes of it are here; as it came on the wire.

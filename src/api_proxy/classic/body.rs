@@ -3,19 +3,18 @@
 use std::io::Cursor;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
 use bytes::{Buf, Bytes};
-use futures_util::stream;
 use tokio::io::{
     self, AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt, AsyncWrite,
-    AsyncWriteExt as _, BufReader, WriteHalf,
+    AsyncWriteExt as _, BufReader, ReadBuf, WriteHalf,
 };
-use tokio_util::io::StreamReader;
 use tracing::debug;
 
 use super::Build;
-use crate::core::context::{Context, Match};
+use crate::core::context::{Context as Archive, Match};
 use crate::core::dockerfile::{StageInjection, inject};
 use crate::http1::framing::Framing;
 use crate::http1::inbound::{Broke, Inbound};
@@ -72,10 +71,10 @@ impl Reshape {
     ) -> Result<(), Broke> {
         let (injection, build) = (&self.injection, &self.build);
         let edit = |_: Match, dockerfile: Option<&[u8]>| edited(dockerfile, injection, build);
-        let mut context = Context::new(&self.dockerfile, self.added, edit);
+        let mut context = Archive::new(&self.dockerfile, self.added, edit);
         let mut begin = Some(heads);
         let mut out = Vec::new();
-        let mut unpacked = unpacked(pieces(client, body)).await;
+        let mut unpacked = unpacked(Pieces::new(client, body)).await;
         let is_whole = loop {
             let here = match unpacked.fill_buf().await {
                 Ok(here) => here,
@@ -88,8 +87,14 @@ impl Reshape {
             if here.is_empty() {
                 break true;
             }
-            context.push(here, &mut out);
             let length = here.len();
+            if begin.is_none() && context.passes() >= length as u64 {
+                chunk(engine, here).await?;
+                context.passed(length);
+                unpacked.consume(length);
+                continue;
+            }
+            context.push(here, &mut out);
             unpacked.consume(length);
             let is_edited = context.is_edited();
             if is_edited.is_some() || out.len() > HELD {
@@ -156,28 +161,69 @@ pub(super) async fn send<S: AsyncWrite>(
     to: &mut WriteHalf<S>,
     out: &mut Vec<u8>,
 ) -> Result<(), Broke> {
-    if out.is_empty() {
-        return Ok(());
+    if !out.is_empty() {
+        chunk(to, out).await?;
+        out.clear();
     }
-    let size = format!("{:x}\r\n", out.len());
-    let mut chunk = Buf::chain(size.as_bytes(), Buf::chain(&out[..], &b"\r\n"[..]));
-    to.write_all_buf(&mut chunk).await.map_err(Broke::To)?;
-    out.clear();
     Ok(())
 }
 
+async fn chunk<S: AsyncWrite>(to: &mut WriteHalf<S>, bytes: &[u8]) -> Result<(), Broke> {
+    let size = format!("{:x}\r\n", bytes.len());
+    let mut chunk = Buf::chain(size.as_bytes(), Buf::chain(bytes, &b"\r\n"[..]));
+    to.write_all_buf(&mut chunk).await.map_err(Broke::To)
+}
+
 /// The body, as a reader of what it carries.
-fn pieces<'a, C: AsyncRead + Send>(
+struct Pieces<'a, C> {
     client: &'a mut Inbound<C>,
     body: &'a mut Framing,
-) -> impl AsyncBufRead + use<'a, C> {
-    let pieces = stream::try_unfold((client, body), |(client, body)| async move {
-        let mut piece = Vec::new();
-        let more = client.piece(body, &mut piece).await;
-        let more = more.map_err(io::Error::other)?;
-        Ok::<_, io::Error>(more.then(|| (Bytes::from(piece), (client, body))))
-    });
-    StreamReader::new(pieces)
+    /// What is here, and how much of that was taken.
+    piece: Vec<u8>,
+    taken: usize,
+}
+
+impl<'a, C: AsyncRead> Pieces<'a, C> {
+    fn new(client: &'a mut Inbound<C>, body: &'a mut Framing) -> Self {
+        Self {
+            client,
+            body,
+            piece: Vec::new(),
+            taken: 0,
+        }
+    }
+}
+
+impl<C: AsyncRead> AsyncBufRead for Pieces<'_, C> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.taken == this.piece.len() {
+            this.taken = 0;
+            // What an earlier piece was must not be taken again if this one does not come.
+            this.piece.clear();
+            let more = ready!(this.client.poll_piece(cx, this.body, &mut this.piece));
+            more.map_err(io::Error::other)?;
+        }
+        Poll::Ready(Ok(&this.piece[this.taken..]))
+    }
+
+    fn consume(self: Pin<&mut Self>, length: usize) {
+        self.get_mut().taken += length;
+    }
+}
+
+impl<C: AsyncRead> AsyncRead for Pieces<'_, C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let here = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let length = here.len().min(buf.remaining());
+        buf.put_slice(&here[..length]);
+        self.consume(length);
+        Poll::Ready(Ok(()))
+    }
 }
 
 type Reader<'a> = Pin<Box<dyn AsyncBufRead + Send + 'a>>;

@@ -34,8 +34,14 @@ fn turned(archive: &[u8], wanted: &str, size: usize, to: &str) -> (Vec<u8>, Vec<
     let added = added[..1024].to_vec();
     let mut context = Context::new(wanted, added, edit);
     let mut out = Vec::new();
-    for piece in archive.chunks(size) {
-        context.push(piece, &mut out);
+    for (at, piece) in archive.chunks(size).enumerate() {
+        // Who has a piece that passes as it is may pass it.
+        if at % 2 == 0 && context.passes() >= piece.len() as u64 {
+            context.passed(piece.len());
+            out.extend_from_slice(piece);
+        } else {
+            context.push(piece, &mut out);
+        }
     }
     context.finish(&mut out);
     drop(context);
