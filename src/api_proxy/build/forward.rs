@@ -13,10 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::{debug, trace};
+use tracing::{debug, trace, warn};
 
 use super::{Context, control, solve, stream};
 use crate::api_proxy::Shared;
+use crate::core::api::ApiCall;
 
 /// What a client of HTTP/2 begins with.
 pub(in crate::api_proxy) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -136,6 +137,53 @@ async fn answer(request: Request<RecvStream>, respond: SendResponse<Bytes>, cont
     match path.as_str() {
         BRIDGE_SOLVE => solve::answer(request, respond, &context).await,
         CONTROL_SOLVE => control::answer(request, respond, &context).await,
-        _ => stream::pass(request, Bytes::new(), respond, &context.engine).await,
+        _ => {
+            let call = ApiCall::of(request.method().as_str(), &path);
+            if !is_grpc(&request) && is_for_interception(&call) {
+                warn!(
+                    path,
+                    "a call by HTTP/2 is not intercepted: clients of the Engine API make it by HTTP/1.1"
+                );
+            }
+            stream::pass(request, Bytes::new(), respond, &context.engine).await;
+        }
+    }
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Whether what comes of a call would be intercepted, had it come by HTTP/1.1.
+fn is_for_interception(call: &ApiCall) -> bool {
+    matches!(
+        call,
+        ApiCall::CreateContainer | ApiCall::StartContainer(_) | ApiCall::Build
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_calls_by_http_2_are_warned_of() {
+        let request = |path: &str, kind: &str| {
+            let request = Request::post(path).header("content-type", kind);
+            request.body(()).unwrap()
+        };
+        for (path, kind, grpc, would_be) in [
+            ("/v1.53/containers/create", "application/json", false, true),
+            ("/containers/a/start", "", false, true),
+            ("/build", "application/x-tar", false, true),
+            ("/v1.53/containers/a/wait", "", false, false),
+            (CONTROL_SOLVE, "application/grpc+proto", true, false),
+        ] {
+            let request = request(path, kind);
+            assert_eq!(is_grpc(&request), grpc, "{path}");
+            let call = ApiCall::of("POST", path);
+            assert_eq!(is_for_interception(&call), would_be, "{path}");
+        }
     }
 }
