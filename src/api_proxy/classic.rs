@@ -1,4 +1,4 @@
-//! `POST /build`, the classic builder's: the context passes as a stream, with another Dockerfile in it.
+//! `POST /build`, for the classic builder or for BuildKit: the context passes as a stream, with another Dockerfile in it.
 //!
 //! ```text
 //! client ─► unpacked ─► core::context ─► engine       the archive, of which the Dockerfile alone is held back
@@ -147,6 +147,8 @@ async fn prepare(shared: &Shared, target: &str, call: BuildCall) -> Result<Forwa
     };
     let injection = StageInjection {
         instance: shared.instance.clone(),
+        builder: call.builder,
+        syntax: call.syntax.clone(),
         variables: variables(shared, &call, files.is_some()),
         files,
         target: call.target,

@@ -1,6 +1,6 @@
-//! Dockerfiles for the classic builder: the RUN steps of their stages become intercepted ones.
+//! Dockerfiles that clients send in a context: the RUN steps of their stages become intercepted ones.
 //!
-//! That builder makes a container of each step by itself, and takes nothing from a client but the Dockerfile and its
+//! The classic builder makes a container of each step by itself, and takes nothing from a client but the Dockerfile and its
 //! context. So what a step needs is said in the Dockerfile, after the `FROM` of every stage that has RUN steps:
 //!
 //! ```text
@@ -9,8 +9,12 @@
 //! LABEL dockline.build="default"                      what was built so is found again
 //! ```
 //!
+//! BuildKit takes the variables in the same way, and the files by a mount that each RUN gets
+//! (`RUN --mount=type=bind,from=dockline/build:8f3a…,target=/.dockline …`), of which nothing stays.
+//!
 //! All else stays as it is, byte for byte; a stage without RUN steps is left alone, and the image of one knows nothing.
 
+mod buildkit;
 mod expansion;
 mod instructions;
 pub mod output;
@@ -18,7 +22,9 @@ pub mod query;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod traced;
 
+pub use buildkit::Builder;
 pub use expansion::PROXIES;
 pub use output::{Output, Steps};
 
@@ -28,6 +34,7 @@ use super::label;
 use expansion::{expands, refers};
 use instructions::{File, Instruction, read};
 use stages::{Stage, stages};
+use traced::Traced;
 
 /// Why a Dockerfile is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +53,12 @@ pub enum Source {
 /// What each stage with RUN steps gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageInjection {
-    /// Who builds.
+    /// Whose builds these are.
     pub instance: Instance,
+    /// What builds.
+    pub builder: Builder,
+    /// The frontend, if the Dockerfile does not name it.
+    pub syntax: Option<String>,
     /// What its steps are to trust, if there is an authority.
     pub files: Option<Source>,
     /// The variables, as `NAME=value`.
@@ -75,43 +86,29 @@ pub fn inject(dockerfile: &[u8], injection: &StageInjection) -> Result<Option<In
         ));
     }
     let stages = stages(&file.instructions, injection.target.as_deref())?;
-    let variables = kept_apart(&file.instructions, &injection.variables);
-    let mut writer = Writer {
-        text,
-        written: String::with_capacity(text.len() + 8192),
-        steps: Steps::default(),
-        at: 0,
-        step: 0,
-        lines: 0,
-    };
+    let mut writer = Writer::new(text, injection, &file)?;
     let mut stages = stages.iter();
     let mut stage = None;
     for (number, instruction) in file.instructions.iter().enumerate() {
         if instruction.keyword == "FROM" {
             stage = stages.find(|stage| stage.start == instruction.start);
         }
-        writer.own(instruction);
         let Some(stage) = stage.filter(|stage: &&Stage| stage.has_steps) else {
+            writer.own(instruction);
             continue;
         };
+        if instruction.keyword == "RUN" {
+            writer.mount(instruction);
+        }
+        writer.own(instruction);
         if instruction.keyword == "FROM" {
-            writer.begin(stage, &variables, injection);
+            writer.begin(stage);
         } else if instruction.keyword == "ARG" && is_followed_by_a_step(&file, number) {
             // The user's own takes ours away.
-            let again = ours(&variables, &declared(&instruction.rest));
-            if !again.is_empty() {
-                writer.ours(&again, false);
-            }
+            writer.again(&declared(&instruction.rest));
         }
     }
-    writer
-        .written
-        .push_str(text.get(writer.at..).unwrap_or_default());
-    let injected = Injected {
-        text: writer.written,
-        steps: writer.steps,
-    };
-    Ok((!injected.steps.is_empty()).then_some(injected))
+    Ok(writer.finish())
 }
 
 /// Whether the image may come to keep what a proxy's variable says.
@@ -129,6 +126,10 @@ fn is_followed_by_a_step(file: &File, number: usize) -> bool {
 
 struct Writer<'a> {
     text: &'a str,
+    injection: &'a StageInjection,
+    variables: Vec<&'a String>,
+    /// What each step begins with.
+    mount: String,
     written: String,
     steps: Steps,
     /// How much of the text, how many steps and how many lines are written.
@@ -137,24 +138,58 @@ struct Writer<'a> {
     lines: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(text: &'a str, injection: &'a StageInjection, file: &File) -> Result<Self, Unclear> {
+        let mut mount = String::new();
+        if injection.builder == Builder::BuildKit {
+            buildkit::mounts(injection.syntax.as_deref().or(file.syntax.as_deref()))?;
+            let files = injection.files.as_ref();
+            mount = files.map(buildkit::mount).unwrap_or_default();
+        }
+        Ok(Self {
+            text,
+            injection,
+            variables: kept_apart(&file.instructions, &injection.variables),
+            mount,
+            written: String::with_capacity(text.len() + 8192),
+            steps: Steps::default(),
+            at: 0,
+            step: 0,
+            lines: 0,
+        })
+    }
+
     /// The user's own instruction, with all that stands before it.
     fn own(&mut self, own: &Instruction) {
-        self.written
-            .push_str(self.text.get(self.at..own.end).unwrap_or_default());
-        self.at = own.end;
+        self.upto(own.end);
         self.step += 1;
         self.lines = own.lines;
     }
 
+    fn upto(&mut self, end: usize) {
+        self.written
+            .push_str(self.text.get(self.at..end).unwrap_or_default());
+        self.at = end;
+    }
+
+    /// What a step is to see, if it can ask for anything.
+    fn mount(&mut self, run: &Instruction) {
+        if self.mount.is_empty() || buildkit::is_offline(run) {
+            return;
+        }
+        self.upto(run.after_keyword);
+        self.written.push(' ');
+        self.written.push_str(&self.mount);
+    }
+
     /// What a stage begins with.
-    fn begin(&mut self, stage: &Stage, variables: &[&String], injection: &StageInjection) {
+    fn begin(&mut self, stage: &Stage) {
         let mut first = true;
         let mut add = |line: &str, writer: &mut Self| {
             writer.ours(line, std::mem::take(&mut first));
         };
-        if !stage.inherits {
-            let copy = match &injection.files {
+        if !stage.inherits && self.injection.builder == Builder::Classic {
+            let copy = match &self.injection.files {
                 Some(Source::Image(image)) => Some(format!("COPY --from={image} / {FOLDER}/")),
                 Some(Source::Folder(folder)) => Some(format!("COPY {folder} {FOLDER}/")),
                 None => None,
@@ -162,12 +197,33 @@ impl Writer<'_> {
             if let Some(copy) = copy {
                 add(&copy, self);
             }
-            add(
-                &format!("LABEL {}=\"{}\"", label::BUILD, injection.instance),
-                self,
-            );
+            let instance = &self.injection.instance;
+            add(&format!("LABEL {}=\"{instance}\"", label::BUILD), self);
         }
-        add(&arg(variables), self);
+        add(&self.arg(|_| true, stage.inherits), self);
+    }
+
+    /// Declares those of the variables.
+    fn arg(&self, is_meant: impl Fn(&str) -> bool, inherits: bool) -> String {
+        let is_classic = self.injection.builder == Builder::Classic;
+        let pairs = self.variables.iter().filter_map(|pair| {
+            let (name, value) = pair.split_once('=').filter(|(name, _)| is_meant(name))?;
+            let value = if is_classic {
+                value.to_owned()
+            } else {
+                buildkit::merged(name, value, inherits)?
+            };
+            Some(format!(" {name}=\"{value}\""))
+        });
+        format!("ARG{}", pairs.collect::<String>())
+    }
+
+    /// Declares those variables again.
+    fn again(&mut self, named: &[&str]) {
+        let again = self.arg(|name| named.contains(&name), false);
+        if again != "ARG" {
+            self.ours(&again, false);
+        }
     }
 
     /// An instruction of ours.
@@ -180,14 +236,19 @@ impl Writer<'_> {
         self.step += 1;
         self.steps.add(self.step, self.lines, begins);
     }
-}
 
-fn arg(variables: &[&String]) -> String {
-    let quoted = variables.iter().filter_map(|pair| pair.split_once('='));
-    let quoted: Vec<_> = quoted
-        .map(|(name, value)| format!("{name}=\"{value}\""))
-        .collect();
-    format!("ARG {}", quoted.join(" "))
+    fn finish(mut self) -> Option<Injected> {
+        self.upto(self.text.len());
+        if self.injection.builder == Builder::BuildKit {
+            let files = self.injection.files.as_ref();
+            self.steps.traced = Traced::new(self.text, self.mount, files);
+        }
+        let injected = Injected {
+            text: self.written,
+            steps: self.steps,
+        };
+        (!injected.steps.is_empty()).then_some(injected)
+    }
 }
 
 /// Those of our variables that an image built of it cannot come to keep: what the Dockerfile itself makes use of is the
@@ -212,17 +273,4 @@ fn declared(rest: &str) -> Vec<&str> {
     let names = rest.split_whitespace();
     let names = names.map(|word| word.split_once('=').map_or(word, |(name, _)| name));
     names.filter(|name| PROXIES.contains(name)).collect()
-}
-
-/// Declares those again.
-fn ours(variables: &[&String], named: &[&str]) -> String {
-    let is_named = |pair: &&&String| {
-        let name = pair.split('=').next().unwrap_or_default();
-        named.contains(&name)
-    };
-    let again: Vec<&String> = variables.iter().filter(is_named).copied().collect();
-    if again.is_empty() {
-        return String::new();
-    }
-    arg(&again)
 }

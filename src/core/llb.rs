@@ -17,6 +17,7 @@ mod files;
 mod gateway;
 mod grpc;
 mod source;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -30,6 +31,7 @@ pub use files::{ENABLING, StepFiles};
 pub use gateway::{BridgeSolve, Reference, references, warning, with_ids};
 pub use grpc::{frame, message};
 pub use source::Fetching;
+pub use status::{Retold, retold};
 
 use super::id::Instance;
 

@@ -16,6 +16,14 @@ async fn a_build_that_is_not_intercepted_passes_and_tells_why() {
         ),
         ("networkmode=shop", "network shop"),
         ("buildargs=x", "its query is not understood"),
+        (
+            "version=2&remote=client-session",
+            "nobody does since Docker 23",
+        ),
+        (
+            "version=2&buildid=upload-request:1",
+            "nobody does since Docker 23",
+        ),
     ] {
         let mut client = rig.client().await;
         let request = format!(

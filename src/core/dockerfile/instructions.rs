@@ -36,6 +36,8 @@ pub(super) struct Instruction {
     /// Where its lines begin in the text, and where they end.
     pub(super) start: usize,
     pub(super) end: usize,
+    /// Where its keyword ends.
+    pub(super) after_keyword: usize,
     /// How many lines of the text there are up to its end.
     pub(super) lines: usize,
 }
@@ -44,8 +46,8 @@ pub(super) struct Instruction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct File {
     pub(super) instructions: Vec<Instruction>,
-    /// What continues a line, and takes its meaning from the next character.
-    pub(super) escape: char,
+    /// The frontend that it names.
+    pub(super) syntax: Option<String>,
 }
 
 /// Reads a whole file.
@@ -55,7 +57,7 @@ pub(super) fn read(text: &str) -> Result<File, Unclear> {
         at: 0,
         count: 0,
     };
-    let escape = directives(text)?;
+    let Directives { escape, syntax } = directives(text)?;
     let mut instructions = Vec::new();
     loop {
         let start = lines.at;
@@ -66,6 +68,8 @@ pub(super) fn read(text: &str) -> Result<File, Unclear> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+        let indented = text.get(start..lines.at).unwrap_or_default();
+        let indented = indented.len() - indented.trim_start_matches('\u{feff}').trim_start().len();
         let whole = joined(line, &mut lines, escape)?;
         let (word, rest) = whole
             .trim()
@@ -81,12 +85,13 @@ pub(super) fn read(text: &str) -> Result<File, Unclear> {
             rest: rest.trim().to_owned(),
             start,
             end: lines.at,
+            after_keyword: start + indented + known.len(),
             lines: lines.count,
         });
     }
     Ok(File {
         instructions,
-        escape,
+        syntax,
     })
 }
 
@@ -110,10 +115,17 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// What continues lines: the directives are the first lines of all, and nothing may come between them.
-fn directives(text: &str) -> Result<char, Unclear> {
+struct Directives {
+    /// What continues a line, and takes its meaning from the next character.
+    escape: char,
+    syntax: Option<String>,
+}
+
+/// The directives are the first lines of all, and nothing may come between them.
+fn directives(text: &str) -> Result<Directives, Unclear> {
     let text = text.trim_start_matches('\u{feff}');
     let mut escape = '\\';
+    let mut syntax = None;
     for line in text.lines() {
         let directive = line
             .trim_start()
@@ -129,11 +141,12 @@ fn directives(text: &str) -> Result<char, Unclear> {
             ("escape", "\\") => escape = '\\',
             ("escape", "`") => escape = '`',
             ("escape", _) => return Err(Unclear("its escape is neither \\ nor `")),
-            ("syntax" | "check", _) => {}
+            ("syntax", named) => syntax = Some(named.to_owned()),
+            ("check", _) => {}
             _ => break,
         }
     }
-    Ok(escape)
+    Ok(Directives { escape, syntax })
 }
 
 /// A line with those that continue it.

@@ -1,17 +1,23 @@
-//! What the classic builder says of a build: lines of JSON, in which the user's steps are to have their own numbers.
+//! What the engine says of a build: lines of JSON. Those of the classic builder number its steps, and the user's are to have
+//! their own numbers.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::llb::ENABLING;
+use super::traced::Traced;
+use crate::core::llb::ENABLING;
 
 /// The longest line that is waited for; all from there on passes as it is.
 const LONGEST: usize = 1024 * 1024;
 
 /// Which of the steps that the builder counts are ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Steps(Vec<Own>);
+pub struct Steps {
+    ours: Vec<Own>,
+    /// What BuildKit tells of them.
+    pub(super) traced: Traced,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Own {
@@ -24,7 +30,7 @@ struct Own {
 
 impl Steps {
     pub(super) fn add(&mut self, step: usize, after: usize, begins: bool) {
-        self.0.push(Own {
+        self.ours.push(Own {
             step,
             after,
             begins,
@@ -32,13 +38,13 @@ impl Steps {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ours.is_empty()
     }
 
     /// The number that the user's own file gives a line, counted from one.
     pub fn own_line(&self, line: usize) -> usize {
         let is_before = |(at, own): &(usize, &Own)| own.after + at + 1 < line;
-        line - self.0.iter().enumerate().filter(is_before).count()
+        line - self.ours.iter().enumerate().filter(is_before).count()
     }
 
     /// What the engine says of a Dockerfile that it refuses, with the user's own lines.
@@ -125,20 +131,21 @@ impl Output {
         };
         let Some((step, count, rest)) = numbered(line).filter(is_next) else {
             if !self.hides || !line.starts_with(STREAM) {
-                out.extend_from_slice(line);
+                let traced = steps.own_trace(line);
+                out.extend_from_slice(traced.as_deref().unwrap_or(line));
             }
             return;
         };
         self.step = step;
         self.count = Some(count);
-        let own = steps.0.iter().find(|own| own.step == step);
+        let own = steps.ours.iter().find(|own| own.step == step);
         self.hides = own.is_some();
         match own {
             Some(own) if own.begins => self.tell(&format!(" {ENABLING}"), out),
             Some(_) => {}
             None => {
-                let before = steps.0.iter().filter(|own| own.step < step).count();
-                let count = count.saturating_sub(steps.0.len());
+                let before = steps.ours.iter().filter(|own| own.step < step).count();
+                let count = count.saturating_sub(steps.ours.len());
                 let number = format!("{}/{count}", step - before);
                 out.extend_from_slice(STEP);
                 out.extend_from_slice(number.as_bytes());

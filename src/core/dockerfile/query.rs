@@ -5,12 +5,15 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::PROXIES;
+use super::{Builder, PROXIES};
 use crate::core::id::Instance;
 use crate::core::inject::Attached;
 
 /// The Dockerfile where none is named.
 const DOCKERFILE: &str = "Dockerfile";
+
+/// For a context that comes by a call of its own.
+const UPLOAD: &str = "upload-request";
 
 /// What a build call asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +28,15 @@ pub struct BuildCall {
     pub fetches: bool,
     /// What its build arguments say of proxies.
     pub own_proxies: BTreeMap<String, String>,
+    /// Who builds.
+    pub builder: Builder,
+    /// The frontend that its build arguments name, rather than the Dockerfile.
+    pub syntax: Option<String>,
     network: String,
     platform: String,
     remote: String,
-    is_buildkit: bool,
+    /// Under which other calls know it.
+    id: String,
 }
 
 /// Why the steps of a build are not intercepted.
@@ -47,9 +55,9 @@ pub enum Exempt {
         "the engine fetches its context itself; `curl … | docker build -` sends it by way of dockline"
     )]
     Remote,
-    /// BuildKit's, for clients before Docker 23.
+    /// Its context comes by a session or by another call, as clients before Docker 23 have BuildKit take it.
     #[error(
-        "its client asks for BuildKit as nobody does since Docker 23; a newer client or DOCKER_BUILDKIT=0 helps"
+        "its client sends BuildKit the context as nobody does since Docker 23; a newer client or DOCKER_BUILDKIT=0 helps"
     )]
     OldBuildKit,
     /// Not for Linux.
@@ -76,8 +84,15 @@ impl BuildCall {
                 }
                 "networkmode" => call.network = value,
                 "remote" => call.remote = value,
-                "version" => call.is_buildkit = value == "2",
-                "buildargs" => call.own_proxies = proxies(&arguments(&value)?),
+                "version" if value == "2" => call.builder = Builder::BuildKit,
+                "version" => call.builder = Builder::Classic,
+                "buildid" => call.id = value,
+                "buildargs" => {
+                    let arguments = arguments(&value)?;
+                    call.own_proxies = proxies(&arguments);
+                    let syntax = arguments.get("BUILDKIT_SYNTAX");
+                    call.syntax = syntax.and_then(Value::as_str).map(str::to_owned);
+                }
                 _ => {}
             }
         }
@@ -90,7 +105,8 @@ impl BuildCall {
     /// Whether its steps are where the tunnel is on the default bridge, and so can be intercepted. That holds for the
     /// engine's machine as well: it calls from its own address there, as BuildKit's steps do.
     pub fn is_exempt(&self) -> Result<(), Exempt> {
-        if self.is_buildkit {
+        let is_apart = matches!(&*self.remote, "client-session" | UPLOAD);
+        if self.builder == Builder::BuildKit && (is_apart || self.id.starts_with(UPLOAD)) {
             return Err(Exempt::OldBuildKit);
         }
         if !self.remote.is_empty() {

@@ -1,3 +1,5 @@
+mod buildkit;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ fn injection() -> StageInjection {
     ];
     StageInjection {
         instance: "default".parse().unwrap(),
+        builder: Builder::Classic,
+        syntax: None,
         files: Some(Source::Image("dockline/build:abc".to_owned())),
         variables: variables.map(str::to_owned).to_vec(),
         target: None,

@@ -6,6 +6,8 @@ mod clients;
 mod contexts;
 mod engine_side;
 mod everyday;
+mod pulled;
+mod uploaded;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -112,4 +114,18 @@ fn paths(lab: &Lab, name: &str) -> Vec<String> {
         entry.unwrap().path().unwrap().display().to_string()
     };
     entries.map(path).collect()
+}
+
+/// What an image by BuildKit has of ours. Engine 20 leaves the empty folder that a mount was at.
+fn traces(lab: &Lab, name: &str) -> Vec<String> {
+    let is_left = |path: &str| lab.engine.name == "20" && path == ".dockline/";
+    let mut all = paths(lab, name);
+    all.retain(|path| path.contains("dockline") && !is_left(path));
+    all.extend(
+        image(lab, name)
+            .lines()
+            .filter(|line| line.contains(".dockline/"))
+            .map(str::to_owned),
+    );
+    all
 }
