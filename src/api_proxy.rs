@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use listen::{ApiProxy, Error};
 
+use crate::core::host_pattern::HostPattern;
 use crate::core::id::Instance;
 use crate::core::inject::Authority;
 use crate::core::label::Labels;
@@ -119,6 +120,8 @@ pub struct Config {
     pub intercept_loopback: bool,
     /// Whether the steps of builds are intercepted.
     pub intercept_builds: bool,
+    /// Hosts that the interceptor never hears of.
+    pub pass_through: Vec<HostPattern>,
 }
 
 /// What all its connections share.
@@ -135,6 +138,7 @@ struct Shared {
     foreign_allowed: bool,
     intercept_loopback: bool,
     intercept_builds: bool,
+    pass_through: Vec<HostPattern>,
     step_files: build::Files,
     build_files: classic::Files,
     builds: watch::Sender<usize>,

@@ -145,7 +145,7 @@ impl Service {
         let password = config.gateway_password;
         let exceptions = Interception {
             ca: ca_hashes,
-            pass_through: config.pass_through,
+            pass_through: config.pass_through.clone(),
         };
         let (share, intercepting) = interception.share(
             &wires.map.1,
@@ -214,6 +214,7 @@ fn api_config(config: &Config) -> api_proxy::Config {
         foreign_allowed: config.foreign_allowed,
         intercept_loopback: config.intercept_loopback,
         intercept_builds: config.intercept_builds,
+        pass_through: config.pass_through.clone(),
     }
 }
 

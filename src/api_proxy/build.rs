@@ -117,7 +117,11 @@ impl Context {
             address: entry.ip(),
             files: shared.step_files.get(),
             intercept_loopback: shared.intercept_loopback,
-            fetching: contexts.map(|except| Fetching { entry, except }),
+            fetching: contexts.map(|except| Fetching {
+                entry,
+                except,
+                pass_through: shared.pass_through.clone(),
+            }),
         })
     }
 

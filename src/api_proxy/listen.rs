@@ -107,6 +107,7 @@ impl ApiProxy {
             foreign_allowed: config.foreign_allowed,
             intercept_loopback: config.intercept_loopback,
             intercept_builds: config.intercept_builds,
+            pass_through: config.pass_through,
             build_files: classic::Files::new(view.ca.clone()),
             step_files: build::Files::new(view.ca),
             builds: view.builds,

@@ -82,6 +82,13 @@ async fn answer(
                 StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
             ) =>
         {
+            if is_denied(response.status()) && !said.swap(true, Ordering::Relaxed) {
+                debug!(url = wanted, status = %response.status(), "denied");
+                warn!(
+                    "a server denies what a build adds by URL; if that needs a secret that BuildKit finds by the server's name, \
+                     have it fetched past the interceptor: --pass-through HOST"
+                );
+            }
             to_engine(response, &wanted, entry.as_ref())
         }
         Ok(response) => {
@@ -98,6 +105,10 @@ async fn answer(
             elsewhere(&wanted)
         }
     }
+}
+
+fn is_denied(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 /// Asks as the engine did, by way of whoever serves the entry's callers.

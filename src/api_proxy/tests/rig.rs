@@ -62,6 +62,7 @@ impl Rig {
             foreign_allowed: false,
             intercept_loopback: false,
             intercept_builds: true,
+            pass_through: Vec::new(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(proxy.run(view, config, CancellationToken::new()));

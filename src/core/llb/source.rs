@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use super::Malformed;
 use super::wire::{Field, Message, all_bytes, fields, in_map, last_bytes, text};
+use crate::core::host_pattern::HostPattern;
+use crate::core::route::{Destination, Host};
 use crate::core::wire::fetched::at_entry;
 
 /// What a source may say of itself without being bound to where it is fetched from, as credentials are.
@@ -28,6 +30,8 @@ pub struct Fetching {
     pub entry: SocketAddr,
     /// What the frontend has fetched already, as the context of the build.
     pub except: BTreeSet<String>,
+    /// Hosts that the interceptor never hears of.
+    pub pass_through: Vec<HostPattern>,
 }
 
 /// Whether a source is one of HTTP.
@@ -49,6 +53,14 @@ pub(super) fn by_entry(
     let Some(at_entry) = at_entry(identifier, fetching.entry) else {
         return Ok(None);
     };
+    let destination = destination(identifier);
+    if fetching
+        .pass_through
+        .iter()
+        .any(|host| host.matches(&destination))
+    {
+        return Ok(None);
+    }
     let mut edited = Message::new();
     edited.bytes(1, at_entry);
     for field in source.iter().filter(|field| field.number != 1) {
@@ -89,6 +101,22 @@ pub(super) fn with_name(
     }
     edited.bytes(2, named);
     Ok(edited)
+}
+
+/// Whose a plain URL is.
+fn destination(url: &str) -> Destination {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let usual = if scheme.eq_ignore_ascii_case("https") {
+        443
+    } else {
+        80
+    };
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    Destination {
+        host: Host::from(name),
+        port: port.parse().unwrap_or(usual),
+    }
 }
 
 /// Whether it is no server's, but what the client itself uploads.

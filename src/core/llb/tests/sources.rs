@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::graph::{Graph, Step, metadata, operations};
 use super::injection;
+use crate::core::host_pattern::HostPattern;
 use crate::core::llb::wire::{fields, last_bytes};
 use crate::core::llb::{Asking, BridgeSolve, ControlSolve, Fetching, asking, rewrite};
 
@@ -12,6 +13,7 @@ pub(super) fn fetching() -> Fetching {
     Fetching {
         entry: SocketAddr::from(([172, 17, 0, 9], 8790)),
         except: BTreeSet::from(["https://a.test/context.tar".to_owned()]),
+        pass_through: HostPattern::list("past.test,tls.test:443").collect(),
     }
 }
 
@@ -56,6 +58,9 @@ fn what_is_added_by_url_is_fetched_by_the_entry() {
     for (identifier, attributes) in [
         ("https://b.test/x", &secret[..]),
         ("https://a.test/context.tar", &[]),
+        ("https://past.test", &[]),
+        ("http://files.past.test:81?x", &[]),
+        ("https://tls.test/x", &[]),
         ("https://me:own@b.test/x", &[]),
         ("http://buildkit-session/abc", &[]),
         ("http://build-context-abc/", &[]),
