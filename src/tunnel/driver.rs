@@ -168,6 +168,7 @@ impl Driver {
         let mut returns = Returns::of(&self.engine);
         let mut incarnation: Option<String> = None;
         let unseen = Instant::now() + UNSEEN;
+        let mut is_back = true;
         loop {
             let map = Arc::clone(&self.map.borrow_and_update());
             match (
@@ -189,6 +190,10 @@ impl Driver {
                     let leases = self.leases.borrow_and_update();
                     membership::plan(&map, &tunnel.home, &leases)
                 };
+                if std::mem::take(&mut is_back) {
+                    let joined = map.joined_by(&tunnel.id);
+                    operations.doubt(joined.filter(|id| **id != tunnel.home));
+                }
                 operations.start(&plan, self, &map, &tunnel.id);
                 state.send_if_modified(|s| operations.report(&map, s));
             }
@@ -203,6 +208,7 @@ impl Driver {
                 () = operations.next_done() => {}
                 () = formers.next_done() => {}
                 () = returns.next() => {
+                    is_back = true;
                     operations.forgive();
                     formers.forgive();
                 }

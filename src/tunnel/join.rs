@@ -50,6 +50,42 @@ pub(super) async fn join(
     client.connect(id, tunnel, aliases(&plain), &plain).await
 }
 
+/// Joins the tunnel to a network where its container says that it is, and the network does not.
+pub(super) async fn confirm(
+    client: &Client,
+    tunnel: &ContainerId,
+    name: &str,
+    network: &Network,
+) -> Result<(), Error> {
+    match client.has_member(&network.id, tunnel).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            tracing::info!(
+                network = network.id.short(),
+                "the engine lists the tunnel on a network where it is not; it joins"
+            );
+            join(client, tunnel, name, network).await
+        }
+        // Nobody is on a network that has gone.
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Joins the tunnel to a network where it may be, or be half.
+pub(super) async fn again(
+    client: &Client,
+    tunnel: &ContainerId,
+    name: &str,
+    network: &Network,
+) -> Result<(), Error> {
+    leave(client, tunnel, &network.id).await?;
+    match join(client, tunnel, name, network).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
 /// Takes the tunnel off a network; to be off already is fine.
 pub(super) async fn leave(
     client: &Client,

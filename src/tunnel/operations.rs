@@ -25,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 enum Operation {
     Join,
     Leave,
+    /// It is looked whether the tunnel is there, and it joins if it is not.
+    Confirm,
 }
 
 /// How an operation ended.
@@ -41,6 +43,10 @@ pub(super) struct Operations {
     /// `None` while it runs, then until when the same is not tried again.
     recent: BTreeMap<NetworkId, (Operation, Option<Instant>)>,
     failures: BTreeMap<NetworkId, Failure>,
+    /// Where the engine says that the tunnel is, and may be wrong.
+    doubted: BTreeSet<NetworkId>,
+    /// Where the engine went away in the middle of a join or leave.
+    half_done: BTreeSet<NetworkId>,
 }
 
 /// What went wrong with a network, again and again.
@@ -60,6 +66,8 @@ impl Operations {
         tunnel: &ContainerId,
     ) {
         self.forget_seen(map, tunnel);
+        // First: what is not there cannot be left either.
+        self.confirm(driver, map, tunnel);
         for network in &plan.leave {
             if self.may_start(network, Operation::Leave) {
                 let (client, tunnel, network) =
@@ -94,6 +102,49 @@ impl Operations {
         }
     }
 
+    /// Has it confirmed that the tunnel is where the engine lists it.
+    ///
+    /// An engine that is killed while the tunnel leaves a network, or joins it, and whose containers live on, may list the
+    /// tunnel there for good without an endpoint, and refuses that it leaves. Once it has joined it can. Or both list it,
+    /// and it reaches nobody there: where the engine went away half-way it leaves and joins again, which cuts nobody off.
+    pub(super) fn doubt<'a>(&mut self, joined: impl Iterator<Item = &'a NetworkId>) {
+        self.doubted.extend(joined.cloned());
+        self.half_done
+            .retain(|network| self.doubted.contains(network));
+    }
+
+    fn confirm(&mut self, driver: &Driver, map: &NetworkMap, tunnel: &ContainerId) {
+        let joined: BTreeSet<_> = map.joined_by(tunnel).collect();
+        for network in std::mem::take(&mut self.doubted) {
+            let view = map.networks().get(&network).cloned();
+            let Some(view) = view.filter(|_| joined.contains(&network)) else {
+                continue;
+            };
+            // What was just done is to be seen first.
+            if self.recent.contains_key(&network) {
+                self.doubted.insert(network);
+                continue;
+            }
+            self.recent
+                .insert(network.clone(), (Operation::Confirm, None));
+            let (client, tunnel) = (driver.client.clone(), tunnel.clone());
+            let alias = driver.instance.tunnel_name();
+            let half_done = self.half_done.contains(&network);
+            self.running.spawn(async move {
+                let outcome = if half_done {
+                    join::again(&client, &tunnel, &alias, view.network()).await
+                } else {
+                    join::confirm(&client, &tunnel, &alias, view.network()).await
+                };
+                Done {
+                    network,
+                    operation: Operation::Confirm,
+                    outcome,
+                }
+            });
+        }
+    }
+
     /// Waits for an operation to end; for ever, if none is under way.
     pub(super) async fn next_done(&mut self) {
         let Done {
@@ -110,12 +161,26 @@ impl Operations {
             None => return std::future::pending().await,
         };
         let pause = match outcome {
+            Ok(()) if operation == Operation::Confirm => {
+                self.failures.remove(&network);
+                self.half_done.remove(&network);
+                // Whatever is wanted there may start at once.
+                self.recent.remove(&network);
+                return;
+            }
             Ok(()) => {
                 self.failures.remove(&network);
                 tracing::info!(network = network.short(), "{}", operation.past());
                 UNSEEN
             }
-            Err(error) => self.failed(&network, operation, error.to_string()),
+            Err(error) => {
+                if operation == Operation::Confirm {
+                    self.doubted.insert(network.clone());
+                } else if matches!(error, docker::Error::Unreachable { .. }) {
+                    self.half_done.insert(network.clone());
+                }
+                self.failed(&network, operation, error.to_string())
+            }
         };
         self.recent
             .insert(network, (operation, Some(Instant::now() + pause)));
@@ -186,7 +251,11 @@ impl Operations {
         let now = Instant::now();
         let joined: BTreeSet<_> = map.joined_by(tunnel).collect();
         self.recent.retain(|network, (operation, until)| {
-            let shown = joined.contains(network) == (*operation == Operation::Join);
+            let shown = match operation {
+                Operation::Join => joined.contains(network),
+                Operation::Leave => !joined.contains(network),
+                Operation::Confirm => false,
+            };
             until.is_none_or(|until| until > now && !shown)
         });
     }
@@ -210,6 +279,7 @@ impl Operation {
         match self {
             Self::Join => "network joined",
             Self::Leave => "network left",
+            Self::Confirm => "network confirmed",
         }
     }
 }

@@ -105,6 +105,17 @@ impl Client {
         .await
     }
 
+    /// Whether a network lists a running container; if it lists nobody at all, as some engines do, it is believed to.
+    pub async fn has_member(
+        &self,
+        network: &NetworkId,
+        container: &ContainerId,
+    ) -> Result<bool, Error> {
+        let call = self.docker()?.inspect_network(network.as_str(), None);
+        let members = self.within(QUICK, call).await?.containers;
+        Ok(members.is_none_or(|members| members.contains_key(container.as_str())))
+    }
+
     /// The addresses on a network that a container has, or would ask for at its next start.
     pub async fn taken_addresses(&self, network: &NetworkId) -> Result<Vec<IpAddr>, Error> {
         let all = ListContainersOptions {
