@@ -1,5 +1,6 @@
 //! The harness: engines to test on, a laboratory on one of them, and the service under test.
 
+pub(crate) mod daemon;
 pub(crate) mod dns;
 pub(crate) mod fake_engine;
 pub(crate) mod front;

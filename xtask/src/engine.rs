@@ -4,6 +4,7 @@
 //! ([`daemon`]), and can stand beside another one and beside the machine's own. The machine has one of each version,
 //! whichever checkout started it.
 
+mod apart;
 mod apt;
 mod daemon;
 mod host;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+pub(crate) use self::apart::Apart;
 pub(crate) use self::apt::{install, install_prerequisites, is_installed};
 pub(crate) use self::host::can_make_engines;
 pub(crate) use self::packages::{PackageSet, unpack};
@@ -112,11 +114,11 @@ pub(crate) fn up(shell: &Shell, workspace: &Workspace, version: Version) -> Resu
     }
     install_prerequisites(shell)?;
     let programs = unpack(shell, workspace, PackageSet::engine(version))?;
-    leftovers::remove(shell, version)?;
+    remove_leftovers(shell, version)?;
     if let Err(error) = daemon::start(shell, workspace, version, &programs) {
         let shell = Shell::for_cleanup();
         daemon::stop(&shell, version)?;
-        leftovers::remove(&shell, version)?;
+        remove_leftovers(&shell, version)?;
         return Err(error);
     }
     Ok(Engine::private(version, true))
@@ -134,7 +136,7 @@ pub(crate) fn down(shell: &Shell, workspace: &Workspace, version: Version) -> Re
         ));
     }
     let was_running = daemon::stop(shell, version)?;
-    leftovers::remove(shell, version)?;
+    remove_leftovers(shell, version)?;
     say(format_args!(
         "engine {version}: {}",
         if was_running {
@@ -144,6 +146,11 @@ pub(crate) fn down(shell: &Shell, workspace: &Workspace, version: Version) -> Re
         }
     ));
     Ok(())
+}
+
+fn remove_leftovers(shell: &Shell, version: Version) -> Result<()> {
+    leftovers::remove(shell, &version.run_dir(), daemon::data(version))?;
+    daemon::remove_bridge(shell, version)
 }
 
 /// Removes containers and networks, whose bridges and routes the engine would leave on the host.

@@ -65,11 +65,7 @@ enum Task {
     /// Compares names with Docker's own resolver, in a town of containers that changes at random.
     Conform(conform::Flags),
     /// Has dockline, its tunnel and its engine die at every step of `attach` and `detach`; half an hour.
-    Deaths {
-        /// Engines to die on [default: both where they can be made, else current].
-        #[arg(long, value_enum)]
-        engine: Option<test::Choice>,
-    },
+    Deaths(deaths::Flags),
     /// Formatting, lints, documentation, dependencies.
     Lint,
     /// Tries which programs in containers are intercepted by mitmproxy; half an hour, and ten gigabytes.
@@ -148,7 +144,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Test(flags) => test::run(&shell, &workspace, host, flags),
         Task::Soak(flags) => soak::run(&shell, &workspace, flags),
         Task::Conform(flags) => conform::run(&shell, &workspace, host, flags),
-        Task::Deaths { engine } => deaths::run(&shell, &workspace, host, *engine),
+        Task::Deaths(flags) => deaths::run(&shell, &workspace, host, flags),
         Task::Lint => lint::run(&shell, &workspace),
         Task::Clients(flags) => clients::run(&shell, &workspace, host, flags),
         Task::Builds => builds::run(&shell, &workspace, host),

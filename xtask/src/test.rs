@@ -11,6 +11,8 @@ use crate::setup::Setup;
 use crate::shell::{Shell, command_line};
 use crate::workspace::Workspace;
 
+/// The test that has engines of its own: `cargo xtask deaths --daemon`.
+pub(crate) const OF_DAEMONS: &str = "a_daemon_that_is_killed_in_the_middle";
 /// CI has 40 minutes for everything.
 const TEST_LIMIT: Duration = Duration::from_secs(35 * 60);
 
@@ -104,6 +106,8 @@ fn on_engines_alone(
         "--",
         "--ignored",
         "--test-threads=1",
+        "--skip",
+        OF_DAEMONS,
     ];
     cargo_test(shell, workspace, setup, &alone, args)
 }

@@ -1,5 +1,6 @@
 //! What dockline must withstand, on real engines: behind a relay where the engine's own connections must fail.
 
+mod daemon;
 mod engine;
 mod killed;
 mod leftovers;

@@ -13,7 +13,7 @@ use crate::shell::{MINUTES_2, Shell, tail};
 use crate::workspace::Workspace;
 
 /// Measured: 2 s for engine 20, 3 s for engine 26.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 /// The daemon itself gives containers 15 s to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// A daemon that does not answer within this time is taken for one that does not work.
@@ -71,11 +71,7 @@ pub(super) fn start(
     // A daemon that had to switch it on itself would also drop all that it does not know, the other engine's included.
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("switch on IP forwarding")?;
     add_bridge(shell, &plan)?;
-    let path = format!(
-        "{}:{1}/usr/bin:{1}/usr/sbin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-        link_iptables(shell, &plan, &home)?.display(),
-        programs.display(),
-    );
+    let path = path(shell, version, &home, programs)?;
     let data = home.join("data");
     fs::write(data_file(version), data.display().to_string())
         .context("note where the engine's data is")?;
@@ -102,6 +98,21 @@ pub(super) fn start(
     })
 }
 
+/// Where the daemon finds its programs.
+pub(super) fn path(
+    shell: &Shell,
+    version: Version,
+    home: &Path,
+    programs: &Path,
+) -> Result<String> {
+    let iptables = link_iptables(shell, &Plan::of(version), home)?;
+    Ok(format!(
+        "{}:{1}/usr/bin:{1}/usr/sbin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+        iptables.display(),
+        programs.display(),
+    ))
+}
+
 fn flags(version: Version, plan: &Plan, data: &Path) -> Vec<String> {
     vec![
         format!("--host=unix://{}", version.socket().display()),
@@ -116,7 +127,7 @@ fn flags(version: Version, plan: &Plan, data: &Path) -> Vec<String> {
     ]
 }
 
-fn check_alive(daemon: &mut Child, log: &Path) -> Result<()> {
+pub(super) fn check_alive(daemon: &mut Child, log: &Path) -> Result<()> {
     if let Some(status) = daemon.try_wait()? {
         let said = fs::read_to_string(log).unwrap_or_default();
         bail!("dockerd ended with {status} and last wrote{}", tail(&said));
@@ -194,15 +205,21 @@ fn running_pid(version: Version) -> Option<u32> {
         .trim()
         .parse()
         .ok()?;
-    leftovers::is_program_of(pid, version).then_some(pid)
+    leftovers::is_program_of(pid, &version.run_dir()).then_some(pid)
 }
 
 /// Whether `GET /_ping` is answered.
 #[cfg(unix)]
 pub(super) fn answers(version: Version) -> bool {
+    answers_at(&version.socket())
+}
+
+/// The same of whoever listens there.
+#[cfg(unix)]
+pub(super) fn answers_at(socket: &Path) -> bool {
     use std::io::{Read as _, Write as _};
     let ping = || -> std::io::Result<bool> {
-        let mut stream = std::os::unix::net::UnixStream::connect(version.socket())?;
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PING_LIMIT))?;
         stream.set_write_timeout(Some(PING_LIMIT))?;
         stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n")?;
@@ -216,5 +233,11 @@ pub(super) fn answers(version: Version) -> bool {
 /// There are no private engines on this system.
 #[cfg(not(unix))]
 pub(super) fn answers(_version: Version) -> bool {
+    false
+}
+
+/// Nor any others.
+#[cfg(not(unix))]
+pub(super) fn answers_at(_socket: &Path) -> bool {
     false
 }

@@ -7,26 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::{Version, daemon};
 use crate::shell::{MINUTES_2, Shell};
 
 /// Killed programs end at once, unless the kernel holds them up.
 const KILL_LIMIT: Duration = Duration::from_secs(20);
 
-/// Kills, unmounts and removes what is left, a daemon that does not answer included.
-pub(super) fn remove(shell: &Shell, version: Version) -> Result<()> {
-    kill_programs(shell, version)?;
-    unmount(shell, version)?;
-    daemon::remove_bridge(shell, version)?;
-    let run = version.run_dir();
+/// Kills, unmounts and removes what is left of the engine with that folder and that data, a daemon that does not answer included.
+pub(super) fn remove(shell: &Shell, run: &Path, data: Option<PathBuf>) -> Result<()> {
+    kill_programs(shell, run)?;
+    unmount(shell, run, data)?;
     if run.exists() {
-        fs::remove_dir_all(&run).with_context(|| format!("remove {}", run.display()))?;
+        fs::remove_dir_all(run).with_context(|| format!("remove {}", run.display()))?;
     }
     Ok(())
 }
 
 /// Whether a process is one of the engine's own programs: one that was told a path in the engine's folder.
-pub(super) fn is_program_of(pid: u32, version: Version) -> bool {
+pub(super) fn is_program_of(pid: u32, run: &Path) -> bool {
     let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
         return false;
     };
@@ -36,7 +33,7 @@ pub(super) fn is_program_of(pid: u32, version: Version) -> bool {
         .next()
         .and_then(|path| path.rsplit('/').next())
         .unwrap_or_default();
-    let folder = format!("{}/", version.run_dir().display());
+    let folder = format!("{}/", run.display());
     // A dead process that nobody has waited for yet has an empty line, and so is none.
     (program == "dockerd" || program.starts_with("containerd"))
         && words.any(|word| word.contains(&folder))
@@ -49,10 +46,10 @@ fn sees_our_files(pid: u32) -> bool {
     files(&pid.to_string()) == files("self")
 }
 
-fn kill_programs(shell: &Shell, version: Version) -> Result<()> {
+fn kill_programs(shell: &Shell, run: &Path) -> Result<()> {
     let programs: Vec<u32> = processes()?
         .into_iter()
-        .filter(|pid| is_program_of(*pid, version))
+        .filter(|pid| is_program_of(*pid, run))
         .collect();
     // A shim's children are the first processes of containers; theirs end with them.
     let containers: Vec<u32> = processes()?
@@ -64,7 +61,7 @@ fn kill_programs(shell: &Shell, version: Version) -> Result<()> {
         drop(shell.signal(*pid, "KILL"));
     }
     shell.wait_until("the end of the engine's programs", KILL_LIMIT, || {
-        Ok((!programs.iter().any(|pid| is_program_of(*pid, version))).then_some(()))
+        Ok((!programs.iter().any(|pid| is_program_of(*pid, run))).then_some(()))
     })
 }
 
@@ -88,11 +85,8 @@ fn parent(pid: u32) -> Option<u32> {
         .find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
 }
 
-fn unmount(shell: &Shell, version: Version) -> Result<()> {
-    let folders: Vec<PathBuf> = daemon::data(version)
-        .into_iter()
-        .chain([version.run_dir()])
-        .collect();
+fn unmount(shell: &Shell, run: &Path, data: Option<PathBuf>) -> Result<()> {
+    let folders: Vec<PathBuf> = data.into_iter().chain([run.to_owned()]).collect();
     let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
     // The last mounted first, since one may lie in another.
     for line in mounts.lines().rev() {

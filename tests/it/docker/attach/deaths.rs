@@ -12,7 +12,7 @@ use crate::support::relay::relay;
 use crate::support::{Lab, Running, eventually, on_each_engine, signal, succeed};
 
 /// The calls by which a container that kept files is made anew.
-const STEPS: [&str; 9] = [
+pub(in crate::docker) const STEPS: [&str; 9] = [
     "POST /containers/create",
     "/stop",
     "POST /commit",

@@ -159,7 +159,8 @@ fn a_kill_at_any_moment_leaves_nothing_that_the_next_start_or_clean_cannot_use()
 }
 
 /// Not one: what an image without a root trusts is added to whatever this is.
-const CA: &str = "-----BEGIN CERTIFICATE-----\nZG9ja2xpbmU=\n-----END CERTIFICATE-----\n";
+pub(super) const CA: &str =
+    "-----BEGIN CERTIFICATE-----\nZG9ja2xpbmU=\n-----END CERTIFICATE-----\n";
 
 #[test]
 fn a_kill_at_any_step_of_a_create_leaves_no_container_without_its_files() {
