@@ -24,6 +24,7 @@ mod exchange;
 mod head;
 mod leases;
 mod listen;
+mod of_authority;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -39,14 +40,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use listen::{ApiProxy, Error};
+use of_authority::OfAuthority;
 
 use crate::core::host_pattern::HostPattern;
 use crate::core::id::Instance;
 use crate::core::inject::Authority;
 use crate::core::label::Labels;
+use crate::core::llb::StepFiles;
 use crate::core::map::NetworkMap;
 use crate::core::membership::Leases;
-use crate::core::trust::{Ca, Origin};
+use crate::core::trust::{self, Ca, Origin};
 use crate::core::tunnel_state::TunnelState;
 use crate::counts::Counts;
 use crate::docker::{self, Client, Endpoint};
@@ -139,8 +142,10 @@ struct Shared {
     intercept_loopback: bool,
     intercept_builds: bool,
     pass_through: Vec<HostPattern>,
-    step_files: build::Files,
-    build_files: classic::Files,
+    /// What BuildKit's steps trust by.
+    step_files: OfAuthority<StepFiles>,
+    /// What the classic builder's steps trust by.
+    build_files: OfAuthority<trust::Files>,
     builds: watch::Sender<usize>,
     /// Its own socket.
     socket: PathBuf,

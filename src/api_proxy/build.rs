@@ -8,31 +8,34 @@
 //! ```
 //!
 //! Streams pass as they are, trailers, resets and flow control included. Whatever is not as expected goes on as the client
-//! sent it: a build that is not intercepted is better than none, and both dockline's log and the build's own output say so.
+//! sent it: a build that is not intercepted is better than none. dockline's log says so, and the build's own output if it
+//! was under way by then.
 
 mod builder;
 mod calls;
 mod control;
 mod forward;
+mod marks;
 mod solve;
 pub(super) mod stdcopy;
 mod stream;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, watch};
 use tracing::debug;
 
 use super::{Shared, entry};
 use crate::core::inject::{Attached, Entry};
-use crate::core::llb::{self, Fetching, Malformed, StepFiles, StepInjection};
-use crate::core::trust::Ca;
+use crate::core::llb::{self, Fetching, Malformed, StepInjection};
 use crate::docker;
 
 pub(super) use builder::{Builder, builder, is_spoken};
 pub(super) use forward::{PREFACE, carry};
+
+use marks::Marks;
 
 /// The largest message that is read whole. Engines take 16 MiB at most; a longer one passes as it is.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -63,10 +66,7 @@ struct Context {
     engine: h2::client::SendRequest<bytes::Bytes>,
     /// Where the entry is, for steps of a builder in a container.
     builder: Option<SocketAddr>,
-    /// Builds, by name, whose steps the engine itself keeps from all networks.
-    apart: Mutex<BTreeSet<String>>,
-    /// Builds, by name, for whose sources somebody has rules.
-    ruled: Mutex<BTreeSet<String>>,
+    marks: Marks,
     /// Whether the engine asks a proxy for what it fetches, once that was asked.
     goes_by_proxy: OnceCell<bool>,
     /// As long as it is there, callers whom nobody knows are builds.
@@ -135,48 +135,6 @@ impl Context {
             })
         };
         *self.goes_by_proxy.get_or_init(ask).await
-    }
-
-    fn is_ruled(&self, build: &str) -> bool {
-        let ruled = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
-        ruled.contains(build)
-    }
-
-    fn rules(&self, build: &str) {
-        let mut ruled = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
-        ruled.insert(build.to_owned());
-    }
-
-    fn keeps_apart(&self, build: &str) {
-        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
-        apart.insert(build.to_owned());
-    }
-
-    fn is_apart(&self, build: &str) -> bool {
-        let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
-        apart.contains(build)
-    }
-}
-
-/// What steps trust by, made when the first of them needs it.
-#[derive(Debug)]
-pub(super) struct Files {
-    ca: Option<Ca>,
-    made: OnceLock<Arc<StepFiles>>,
-}
-
-impl Files {
-    pub(super) fn new(ca: Option<Ca>) -> Self {
-        Self {
-            ca,
-            made: OnceLock::new(),
-        }
-    }
-
-    fn get(&self) -> Option<Arc<StepFiles>> {
-        let ca = self.ca.as_ref()?;
-        let made = self.made.get_or_init(|| Arc::new(StepFiles::new(ca)));
-        Some(Arc::clone(made))
     }
 }
 

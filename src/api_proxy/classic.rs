@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::warn;
 
 pub(super) use body::{Heads, Reshape};
-pub(super) use files::Files;
+pub(super) use files::files_of;
 
 use super::build::Building;
 use super::calls::{Change, Forward, Refusal};
@@ -137,12 +137,12 @@ async fn prepare(shared: &Shared, target: &str, call: BuildCall) -> Result<Forwa
     let target = intercepted(target, &shared.instance, address.ip()).ok_or(Obstacle::Query)?;
     let mut added = Vec::new();
     let files = if call.fetches {
-        shared.build_files.in_folder(FOLDER).map(|archive| {
+        files::in_folder(shared, FOLDER).map(|archive| {
             added = archive;
             Source::Folder(FOLDER.to_owned())
         })
     } else {
-        let image = shared.build_files.in_image(shared).await;
+        let image = files::in_image(shared).await;
         image.map_err(Obstacle::Files)?.map(Source::Image)
     };
     let injection = StageInjection {

@@ -17,7 +17,9 @@ use tokio::task::{self, JoinError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Config, Shared, View, build, classic, conversation};
+use super::of_authority::OfAuthority;
+use super::{Config, Shared, View, classic, conversation};
+use crate::core::llb::StepFiles;
 use crate::local;
 use crate::proxy::accept::Trouble;
 use crate::tasks::Tasks;
@@ -108,8 +110,8 @@ impl ApiProxy {
             intercept_loopback: config.intercept_loopback,
             intercept_builds: config.intercept_builds,
             pass_through: config.pass_through,
-            build_files: classic::Files::new(view.ca.clone()),
-            step_files: build::Files::new(view.ca),
+            build_files: OfAuthority::new(view.ca.clone(), classic::files_of),
+            step_files: OfAuthority::new(view.ca, StepFiles::new),
             builds: view.builds,
             socket: self.socket.clone(),
             others,

@@ -1,6 +1,7 @@
 //! `Control/Solve`: the whole of a build, as long as it takes.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
 
 use bytes::Bytes;
 use h2::RecvStream;
@@ -10,6 +11,7 @@ use http::{HeaderValue, Request};
 use tracing::debug;
 
 use super::calls::{Answer, BUILD, call, warn};
+use super::marks::{Mark, Marked};
 use super::stream::{collect, pass, refuse};
 use super::{Context, LARGEST, Obstacle, solve};
 use crate::core::llb::{self, ControlSolve, EngineSide};
@@ -38,11 +40,20 @@ pub(super) async fn answer(
         Ok(collected) => collected,
         Err(error) => return refuse(&mut respond, &error),
     };
-    let started = match llb::message(&early).filter(|_| ended) {
-        Some(message) => start(context, message).await,
-        None => Err(Obstacle::Unexpected(
-            "a request is compressed, or too large",
-        )),
+    // For the build's other calls, until this one has ended.
+    let mut marked = None;
+    let started = async {
+        match llb::message(&early).filter(|_| ended) {
+            Some(message) => start(context, message, &mut marked).await,
+            None => Err(Obstacle::Unexpected(
+                "a request is compressed, or too large",
+            )),
+        }
+    };
+    let started = tokio::select! {
+        started = started => started,
+        // Who has gone starts no build.
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
     let mut between = None;
     match started {
@@ -71,16 +82,20 @@ pub(super) async fn answer(
     }
 }
 
-async fn start(context: &Context, message: &[u8]) -> Result<Start, Obstacle> {
+async fn start(
+    context: &Context,
+    message: &[u8],
+    marked: &mut Option<Marked>,
+) -> Result<Start, Obstacle> {
     let request = ControlSolve::read(message)?;
     if request.has_own_network() {
-        context.keeps_apart(request.build()?);
+        *marked = Some(context.marks.put(request.build()?, Mark::Apart));
         return Err(Obstacle::Unexpected(
             "the engine keeps its steps in a network of its own",
         ));
     }
     if request.has_policies() {
-        context.rules(request.build()?);
+        *marked = Some(context.marks.put(request.build()?, Mark::Ruled));
     }
     if let Some(build) = request.engine_side()? {
         return Ok(Start::Between(build));

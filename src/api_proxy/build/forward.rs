@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, trace, warn};
 
+use super::marks::Marks;
 use super::{Context, control, solve, stream};
 use crate::api_proxy::Shared;
 use crate::core::api::ApiCall;
@@ -80,8 +81,7 @@ pub(super) async fn serve_at<C, E>(
         shared,
         engine: requests,
         builder,
-        apart: Mutex::default(),
-        ruled: Mutex::default(),
+        marks: Marks::default(),
         goes_by_proxy: OnceCell::new(),
         building: Mutex::new(None),
     };

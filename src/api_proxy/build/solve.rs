@@ -11,6 +11,7 @@ use http::Request;
 use http::request::Parts;
 
 use super::calls::{Answer, BUILD, call, warn};
+use super::marks::Mark;
 use super::stream::{collect, pass, refuse};
 use super::{Context, LARGEST, Obstacle};
 use crate::core::llb::{self, BridgeSolve, Malformed, Reference};
@@ -21,7 +22,7 @@ pub(super) async fn answer(
     context: &Context,
 ) {
     let (head, mut body) = request.into_parts();
-    if build(&head).is_some_and(|build| context.is_apart(build)) {
+    if mark(context, &head) == Some(Mark::Apart) {
         let request = Request::from_parts(head, body);
         return pass(request, Bytes::new(), respond, &context.engine).await;
     }
@@ -98,16 +99,15 @@ fn sources(
     head: &Parts,
     request: &BridgeSolve<'_>,
 ) -> Result<Option<BTreeSet<String>>, Malformed> {
-    let is_ruled = request.has_policies() || build(head).is_some_and(|b| context.is_ruled(b));
-    if is_ruled {
+    if request.has_policies() || mark(context, head) == Some(Mark::Ruled) {
         return Ok(None);
     }
     request.contexts().map(Some)
 }
 
-/// Which build a call is part of.
-fn build(head: &Parts) -> Option<&str> {
-    head.headers.get(BUILD)?.to_str().ok()
+/// What is known of the build that a call is part of.
+fn mark(context: &Context, head: &Parts) -> Option<Mark> {
+    context.marks.of(head.headers.get(BUILD)?.to_str().ok()?)
 }
 
 /// A graph that the client made itself, or that it got from an earlier call.
