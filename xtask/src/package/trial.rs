@@ -1,18 +1,16 @@
 //! The package on a bare machine: a minimal Debian in a folder of its own, which is gone afterwards.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::console::say;
-use crate::engine::install;
+use crate::debian;
 use crate::program::Architecture;
 use crate::shell::{MINUTES_10, Shell};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-const SUITE: &str = "bookworm";
 /// Whoever reads manual pages and completes words. The package itself needs nothing.
 const READERS: &str = "bash-completion,fish,man-db,zsh";
 /// What is done there.
@@ -25,17 +23,13 @@ pub(super) fn run(
     package: &Path,
     architecture: Architecture,
 ) -> Result<()> {
-    install(shell, &["mmdebstrap"])?;
     // Of Debian's own release, it needs libraries of that alone.
     let docker = Tools::unpacked(shell, workspace)?.docker;
     let script = workspace.root().join(SCRIPT);
     let file = |path: &Path| path.display().to_string();
-    let mut debian = Command::new("mmdebstrap");
+    let mut debian = debian::minimal(shell, READERS)?;
     debian
-        .args(["--quiet", "--variant=minbase", "--components=main"])
-        .arg("--aptopt=APT::Install-Recommends \"false\"")
         .args(["--architectures", architecture.docker()])
-        .arg(format!("--include={READERS}"))
         .arg(format!(
             "--customize-hook=copy-in '{}' '{}' /root",
             file(package),
@@ -47,7 +41,7 @@ pub(super) fn run(
         ))
         .arg("--customize-hook=chroot \"$1\" sh /root/try.sh")
         // Nothing is kept.
-        .args([SUITE, "-", "--format=null"]);
+        .args(["-", "--format=null"]);
     say("installing it in a bare Debian, which takes minutes");
     shell
         .run(&mut debian, MINUTES_10)

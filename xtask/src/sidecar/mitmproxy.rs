@@ -9,12 +9,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::console::say;
+use crate::debian;
 use crate::engine::{Engine, install};
+use crate::once;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
 
 const IMAGE: &str = "dockline-sidecar:mitmproxy";
-const SUITE: &str = "bookworm";
 const PACKAGES: &str = "python3,ca-certificates";
 /// Where Debian's Python looks for modules that are not its packages'.
 const MODULES: &str = "usr/local/lib/python3.11/dist-packages";
@@ -49,54 +50,46 @@ pub(super) fn ensure(
 /// Debian's base with Python, and mitmproxy beside it.
 fn archive(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     let tar = folder.join("mitmproxy.tar");
-    if tar.exists() {
-        return Ok(tar);
-    }
-    install(shell, &["mmdebstrap", "python3-venv"])?;
-    say("unpacking Debian's packages and mitmproxy, which takes minutes");
-    let modules = modules(shell, folder)?;
-    let program = folder.join("mitmdump");
-    fs::write(&program, PROGRAM).context("write mitmdump")?;
-    let part = folder.join("mitmproxy.part.tar");
+    once::make(&tar, |part| {
+        say("unpacking Debian's packages and mitmproxy, which takes minutes");
+        let modules = modules(shell, folder)?;
+        let program = folder.join("mitmdump");
+        fs::write(&program, PROGRAM).context("write mitmdump")?;
+        let mut make = with_mitmproxy(shell, &modules, &program)?;
+        shell.output(make.arg(part), MINUTES_10).map(drop)
+    })?;
+    Ok(tar)
+}
+
+fn with_mitmproxy(shell: &Shell, modules: &Path, program: &Path) -> Result<Command> {
     let copy = |from: &Path, to: &str| {
         let from = from.display();
         format!("--customize-hook=cp -a '{from}' \"$1/{to}\"")
     };
-    let mut make = Command::new("mmdebstrap");
-    make.args(["--quiet", "--variant=minbase", "--components=main"])
-        .arg("--aptopt=APT::Install-Recommends \"false\"")
-        .arg(format!("--include={PACKAGES}"))
-        .arg(format!(
-            "--customize-hook=mkdir -p \"$1/{MODULES}\" \"$1/home/mitmproxy\""
-        ))
-        .arg(copy(&modules.join("."), MODULES))
-        .arg(copy(&program, "usr/local/bin/mitmdump"))
-        .arg("--customize-hook=chmod 755 \"$1/usr/local/bin/mitmdump\"")
-        .arg(SUITE)
-        .arg(&part);
-    shell.output(&mut make, MINUTES_10)?;
-    fs::rename(&part, &tar).context("keep the image")?;
-    Ok(tar)
+    let mut make = debian::minimal(shell, PACKAGES)?;
+    make.arg(format!(
+        "--customize-hook=mkdir -p \"$1/{MODULES}\" \"$1/home/mitmproxy\""
+    ))
+    .arg(copy(&modules.join("."), MODULES))
+    .arg(copy(program, "usr/local/bin/mitmdump"))
+    .arg("--customize-hook=chmod 755 \"$1/usr/local/bin/mitmdump\"");
+    Ok(make)
 }
 
 /// mitmproxy and what it needs, out of Python's registry. This machine's Python is that of the image, Debian 12's, or nothing is
 /// started.
 fn modules(shell: &Shell, folder: &Path) -> Result<PathBuf> {
-    let (modules, part) = (folder.join("python"), folder.join("python.part"));
-    if modules.exists() {
-        return Ok(modules);
-    }
-    let venv = folder.join("venv");
-    let mut make = Command::new("python3");
-    shell.output(make.args(["-m", "venv"]).arg(&venv), MINUTES_2)?;
-    if part.exists() {
-        fs::remove_dir_all(&part).context("remove half a folder")?;
-    }
-    let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--target"])
-        .arg(&part)
-        .arg("mitmproxy");
-    shell.output(&mut pip, MINUTES_10)?;
-    fs::rename(&part, &modules).context("keep mitmproxy")?;
+    let modules = folder.join("python");
+    once::make(&modules, |part| {
+        install(shell, &["python3-venv"])?;
+        let venv = folder.join("venv");
+        let mut make = Command::new("python3");
+        shell.output(make.args(["-m", "venv"]).arg(&venv), MINUTES_2)?;
+        let mut pip = Command::new(venv.join("bin/pip"));
+        pip.args(["install", "--quiet", "--target"])
+            .arg(part)
+            .arg("mitmproxy");
+        shell.output(&mut pip, MINUTES_10).map(drop)
+    })?;
     Ok(modules)
 }
