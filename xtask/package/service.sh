@@ -1,4 +1,4 @@
-# Run as root in a container whose first process is systemd, with the package as /root/dockline.deb: the unit in a user's life.
+# Run as root in a container whose first process is systemd, with the package as /srv/dockline.deb: the unit in a user's life.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
@@ -20,7 +20,7 @@ is() { [ "$(shown "$1")" = "$2" ]; }
 journal() { journalctl --no-pager -o cat _UID=1000 | grep -qF -- "$1"; }
 
 await systemd sh -c 'systemctl is-system-running | grep -E "running|degraded"'
-dpkg -i /root/dockline.deb >/dev/null
+dpkg -i /srv/dockline.deb >/dev/null
 useradd --create-home --uid 1000 dev
 drop_in=/home/dev/.config/systemd/user/dockline.service.d
 user mkdir -p "$drop_in" /home/dev/.config/dockline

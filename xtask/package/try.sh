@@ -1,7 +1,9 @@
-# Run as root in a bare Debian that has the package in /root: installs, uses, checks and removes it.
+# Run as root in a bare Debian that has the package in /srv: installs, uses, checks and removes it.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-package=$(echo /root/dockline_*.deb)
+# Shells leave files of their own at home, which are not the package's.
+export HOME=/srv
+package=$(echo /srv/dockline_*.deb)
 
 fail() { echo "package: $*" >&2; exit 1; }
 said() { # COMMAND… says WORDS: said WORDS COMMAND…
@@ -11,7 +13,7 @@ said() { # COMMAND… says WORDS: said WORDS COMMAND…
   echo "  $* : $words"
 }
 # Everything that a package may leave behind; not what apt, dpkg and man keep for themselves.
-files() { find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /root -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/log -o -path /run \) -prune -o -print | sort; }
+files() { find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /srv -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/log -o -path /run \) -prune -o -print | sort; }
 
 files >/tmp/before
 apt-get -q install --yes --no-install-recommends "$package" >/tmp/install 2>&1 || { cat /tmp/install; fail "apt does not install it"; }

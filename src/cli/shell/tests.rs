@@ -38,7 +38,7 @@ fn an_intercepted_shell_can_be_made_as_it_was() {
         ("DOCKER_HOST", "tcp://engine:2376"),
         ("DOCKER_TLS_VERIFY", "1"),
         ("DOCKER_CERT_PATH", "/certs"),
-        ("HOME", "/root"),
+        ("HOME", "/home/dev"),
     ]);
     let files = TlsFiles::in_folder(Path::new("/certs"));
     let engine = Endpoint::Tls("engine:2376".to_owned(), files);

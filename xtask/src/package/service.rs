@@ -69,11 +69,11 @@ fn tried(
         ]
         .concat(),
     )?;
-    docker(&["cp", &path(package), &format!("{NAME}:/root/dockline.deb")])?;
+    docker(&["cp", &path(package), &format!("{NAME}:/srv/dockline.deb")])?;
     let script = path(&workspace.root().join(SCRIPT));
-    docker(&["cp", &script, &format!("{NAME}:/root/try.sh")])?;
+    docker(&["cp", &script, &format!("{NAME}:/srv/try.sh")])?;
     say("starting it by systemd");
-    let said = docker(&["exec", NAME, "sh", "/root/try.sh"])?;
+    let said = docker(&["exec", NAME, "sh", "/srv/try.sh"])?;
     say(said.trim_end());
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(super) fn run(
     debian
         .args(["--architectures", architecture.docker()])
         .arg(format!(
-            "--customize-hook=copy-in '{}' '{}' /root",
+            "--customize-hook=copy-in '{}' '{}' /srv",
             file(package),
             file(&script)
         ))
@@ -39,7 +39,7 @@ pub(super) fn run(
             "--customize-hook=copy-in '{}' /usr/bin",
             file(&docker)
         ))
-        .arg("--customize-hook=chroot \"$1\" sh /root/try.sh")
+        .arg("--customize-hook=chroot \"$1\" sh /srv/try.sh")
         // Nothing is kept.
         .args(["-", "--format=null"]);
     say("installing it in a bare Debian, which takes minutes");
