@@ -108,6 +108,8 @@ impl Control {
         let public = Router::new()
             .route("/", get(page::html))
             .route("/app.js", get(page::script))
+            .route("/picture.js", get(page::picture))
+            .route("/dom.js", get(page::dom))
             .route("/app.css", get(page::style))
             .route("/v1/status", get(handlers::status))
             .route("/v1/resolve", get(handlers::resolve))

@@ -24,6 +24,8 @@ async fn the_page_lets_nothing_in_from_elsewhere() {
     for (path, kind) in [
         ("/", "text/html"),
         ("/app.js", "text/javascript"),
+        ("/picture.js", "text/javascript"),
+        ("/dom.js", "text/javascript"),
         ("/app.css", "text/css"),
     ] {
         let (head, body) = get(running.http, path).await;

@@ -1,14 +1,15 @@
 //! `cargo xtask page`: uses the page in a real browser, with real containers, and takes its pictures for `docs/`.
 //!
-//! Needs Node, npm and Debian's `chromium` (another one by `CHROMIUM`). What is clicked and expected is in `xtask/page/`.
+//! Needs Node and npm; installs Debian's `chromium` unless `CHROMIUM` names another one. What is clicked and expected is in `xtask/page/`.
 
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::console::say;
 use crate::dockline::{Dockline, Profile};
-use crate::engine::Version;
+use crate::engine::{Version, install};
 use crate::setup::Setup;
 use crate::shell::{MINUTES_10, Shell};
 use crate::workspace::Workspace;
@@ -41,6 +42,12 @@ pub(crate) fn run(
     } else {
         Profile::Debug
     };
+    if std::env::var_os("CHROMIUM").is_none() {
+        install(shell, &["chromium"])?;
+    }
+    if flags.release {
+        say("building dockline, which takes minutes where nothing is built yet");
+    }
     Dockline::build(shell, workspace, profile)?;
     let folder = workspace.target().join("page");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;

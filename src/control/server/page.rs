@@ -1,4 +1,4 @@
-//! The page for people: three files, nothing from anywhere else, and nothing that changes anything.
+//! The page for people: a few files, nothing from anywhere else, and nothing that changes anything.
 
 use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse, Response};
@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 /// Nothing but what comes from here; no script or style in the page itself, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(super) async fn html() -> Response {
     file(
@@ -15,10 +17,15 @@ pub(super) async fn html() -> Response {
 }
 
 pub(super) async fn script() -> Response {
-    file(
-        "text/javascript; charset=utf-8",
-        include_str!("../page/app.js"),
-    )
+    file(JAVASCRIPT, include_str!("../page/app.js"))
+}
+
+pub(super) async fn picture() -> Response {
+    file(JAVASCRIPT, include_str!("../page/picture.js"))
+}
+
+pub(super) async fn dom() -> Response {
+    file(JAVASCRIPT, include_str!("../page/dom.js"))
 }
 
 pub(super) async fn style() -> Response {
@@ -48,6 +55,8 @@ mod tests {
         let files = [
             include_str!("../page/index.html"),
             include_str!("../page/app.js"),
+            include_str!("../page/picture.js"),
+            include_str!("../page/dom.js"),
             include_str!("../page/app.css"),
         ];
         let size: usize = files.iter().map(|file| file.len()).sum();
