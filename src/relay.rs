@@ -1,12 +1,16 @@
 //! Relays between two connections, and resets both if one of them was cut off.
 
 mod carry;
+#[cfg(target_os = "linux")]
+pub(crate) mod descriptors;
+mod socket;
 
 use std::io;
 
 use bytes::Bytes;
 
 pub(crate) use carry::{carry, with_scratch};
+pub(crate) use socket::Socket;
 
 use crate::metered::Metered;
 

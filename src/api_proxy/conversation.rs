@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{self, AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{self, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, trace};
 
@@ -22,6 +22,7 @@ use crate::counts::Passage;
 use crate::docker::dial::{EngineStream, dial};
 use crate::http1::framing::Framing;
 use crate::http1::{Next, Side};
+use crate::relay::Socket;
 
 /// Between two requests. Clients that keep connections open for longer open another without a word.
 const IDLE: Duration = Duration::from_secs(600);
@@ -37,7 +38,7 @@ const LONGEST_BODY: usize = 16 * 1024 * 1024;
 /// Serves one client to the end.
 pub(super) async fn serve<C>(client: C, by_tcp: bool, shared: Arc<Shared>)
 where
-    C: AsyncRead + AsyncWrite + Unpin + Send,
+    C: Socket,
 {
     let mut conversation = Conversation {
         client: Side::new(client),
@@ -66,7 +67,7 @@ struct Conversation<C> {
     shared: Arc<Shared>,
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
+impl<C: Socket> Conversation<C> {
     async fn converse(&mut self) -> io::Result<Then> {
         loop {
             let Some(head) = self.next_head().await? else {

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,6 +21,7 @@ use super::{Config, Shared, View, classic, conversation};
 use crate::core::llb::StepFiles;
 use crate::local;
 use crate::proxy::accept::Trouble;
+use crate::relay::Socket;
 use crate::tasks::Tasks;
 
 /// Clients at a time; more wait to be accepted. A compose project of a hundred services keeps some hundreds.
@@ -157,7 +157,7 @@ async fn on_port(tcp: Option<&TcpListener>) -> io::Result<(tokio::net::TcpStream
 
 fn serve<C>(shared: &Arc<Shared>, client: C, by_tcp: bool, place: OwnedSemaphorePermit)
 where
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    C: Socket + 'static,
 {
     let conversation = conversation::serve(client, by_tcp, Arc::clone(shared));
     shared.tasks.spawn(async move {

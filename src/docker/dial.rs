@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use tokio_rustls::{TlsConnector, rustls};
 use super::Endpoint;
 use super::endpoint::TlsFiles;
 use crate::local;
+#[cfg(target_os = "linux")]
+use crate::relay::Socket as _;
 
 /// For the connection to be there: engines on this machine take it at once.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -147,6 +151,18 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 fn unusable(path: &Path, error: &dyn std::error::Error) -> io::Error {
     io::Error::other(format!("use {}: {error}", path.display()))
+}
+
+impl EngineStream {
+    /// Takes its socket from the runtime, if it is one of the system's.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_descriptor(self) -> Result<io::Result<OwnedFd>, Self> {
+        match self {
+            Self::Unix(stream) => Ok(stream.into_descriptor()),
+            Self::Tcp(stream) => Ok(stream.into_descriptor()),
+            Self::Tls(_) => Err(self),
+        }
+    }
 }
 
 impl AsyncRead for EngineStream {

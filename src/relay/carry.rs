@@ -17,15 +17,15 @@ use tokio::time::{Sleep, sleep};
 
 /// The most that is read at a time, and so the most that a direction ever holds back. Beyond it a system call more costs
 /// next to nothing beside the copying.
-const MOST: usize = 256 * 1024;
+pub(super) const MOST: usize = 256 * 1024;
 /// What is read at a time before a receiver has shown that it takes more, and after it has not.
-const LEAST: usize = 32 * 1024;
+pub(super) const LEAST: usize = 32 * 1024;
 
 /// Steps in a row before other connections get their turn: at most two megabytes, about a millisecond of copying.
-const TURN: usize = 8;
+pub(super) const TURN: usize = 8;
 
 /// How long what a dead stream had sent may take to arrive. Whoever does not read it must not keep the connection.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(10);
 
 thread_local! {
     /// Scratch space: nothing stays in it from one read to the next. The kernel gives memory only for what was ever used.

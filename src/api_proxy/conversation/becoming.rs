@@ -6,7 +6,8 @@ use tracing::trace;
 
 use super::Conversation;
 use crate::api_proxy::build::{self, Builder};
-use crate::relay::carry;
+use crate::docker::dial::EngineStream;
+use crate::relay::{self, Socket};
 
 /// What a conversation turns into.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub(super) enum Becomes {
     Program(String),
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
+impl<C: Socket> Conversation<C> {
     pub(super) async fn become_it(self) {
         match self.becomes.clone() {
             Becomes::Stream => self.stream().await,
@@ -49,9 +50,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
         let Some(engine) = self.engine else {
             return;
         };
-        let (mut client, up) = self.client.into_parts();
-        let (mut engine, down) = engine.into_parts();
-        let ended = carry(&mut client, &mut engine, up, down).await;
+        let ended = carry(self.client.into_parts(), engine.into_parts()).await;
         trace!(?ended, "a stream of the API proxy ended");
     }
 
@@ -67,6 +66,23 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send> Conversation<C> {
             None => build::carry(client, engine, self.shared).await,
         }
     }
+}
+
+/// Both ways to the end, beginning with what was read ahead: by the system alone, where it can.
+async fn carry<C: Socket>(
+    (mut client, up): (C, Bytes),
+    (engine, down): (EngineStream, Bytes),
+) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    let engine = match engine.into_descriptor() {
+        Ok(engine) => {
+            let client = client.into_descriptor()?;
+            return relay::descriptors::carry(client, engine?, up, down).await;
+        }
+        Err(engine) => engine,
+    };
+    let mut engine = engine;
+    relay::carry(&mut client, &mut engine, up, down).await
 }
 
 /// A stream of which something has been read ahead.
