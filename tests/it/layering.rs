@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file, with its path from `src/`.
+/// A source file, with its path from `src/`, or of another folder from the root.
 pub(crate) struct Source {
     path: String,
     text: String,
@@ -13,7 +13,8 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn is_test(&self) -> bool {
-        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
+        let folders = self.path.starts_with("tests/") || self.path.contains("/tests/");
+        folders || self.path.ends_with("tests.rs")
     }
 
     /// The text without comments, documentation and unit tests: what the program does.
@@ -195,14 +196,14 @@ fn every_file_is_reached() {
     }
 }
 
-/// Lines that a file may have; with its tests in it, more.
+/// Lines that a file may have; one of tests, or with its tests in it, more.
 const MAX_LINES: usize = 300;
-const MAX_LINES_WITH_TESTS: usize = 500;
+const MAX_LINES_WITH_TESTS: usize = 400;
 
 #[test]
 fn files_fit_a_head() {
     let mut all = sources();
-    for folder in ["tunnel-image/src", "xtask/src"] {
+    for folder in ["tests/it", "tunnel-image/src", "xtask/src"] {
         let mut found = Vec::new();
         files(&root().join(folder), &mut found);
         let read = |path: PathBuf| Source {

@@ -28,3 +28,48 @@ async fn a_newcomer_gets_the_place_of_who_has_been_idle_for_longest() {
     }
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_slow_server_holds_up_nobody_else() {
+    let mut upstream = Upstream::start(false);
+    let service = Service::start(SHOP, upstream.policy());
+    let silent = question("silent.example.com.", RecordType::A);
+    let local = question("db1.", RecordType::A);
+    let socket = service.udp().await;
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    socket.send(&silent.to_vec().unwrap()).await.unwrap();
+    upstream.was_asked("silent.example.com. A").await;
+    send_framed(&mut stream, &silent.to_vec().unwrap()).await;
+    socket.send(&local.to_vec().unwrap()).await.unwrap();
+    send_framed(&mut stream, &local.to_vec().unwrap()).await;
+    // The second question's answer comes first.
+    for (reply, expected) in [
+        (receive(&socket).await, &local),
+        (receive_framed(&mut stream).await, &local),
+        (receive(&socket).await, &silent),
+        (receive_framed(&mut stream).await, &silent),
+    ] {
+        assert_eq!(reply.metadata.id, expected.metadata.id);
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn many_questions_on_one_connection() {
+    let service = Service::start(SHOP, ForwardPolicy::None);
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    let mut expected = Vec::new();
+    for id in 0..200 {
+        let mut asked = question("db.", RecordType::A);
+        asked.metadata.id = id;
+        send_framed(&mut stream, &asked.to_vec().unwrap()).await;
+        expected.push(id);
+    }
+    let mut answered = Vec::new();
+    for _ in &expected {
+        answered.push(receive_framed(&mut stream).await.metadata.id);
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, expected);
+    service.stop().await;
+}

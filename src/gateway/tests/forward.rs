@@ -1,12 +1,13 @@
 //! Requests in absolute form: what passes, and how.
 
-use std::time::Duration;
+mod ends;
+mod interim;
+mod upgrade;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::peer::soon;
 use super::rig::Rig;
-use crate::gateway::{Config, Deadlines};
 
 #[tokio::test]
 async fn goes_on_in_origin_form_without_what_is_the_gateways() {
@@ -108,185 +109,6 @@ async fn a_get_with_a_chunked_body_keeps_it() {
 }
 
 #[tokio::test]
-async fn an_upgrade_becomes_a_tunnel() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say(
-            "GET http://web/ws HTTP/1.1\r\nHost: web\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Key: k\r\n\r\n",
-        )
-        .await;
-    let mut container = web.accept().await;
-    assert_eq!(
-        container.hear_head().await,
-        [
-            "GET /ws HTTP/1.1",
-            "Host: web",
-            "Sec-WebSocket-Key: k",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-        ]
-    );
-    container
-        .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Y: z\r\n\r\nfirst")
-        .await;
-    assert_eq!(
-        client.hear_head().await,
-        [
-            "HTTP/1.1 101 Switching Protocols",
-            "X-Y: z",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-        ]
-    );
-    client.hear("first").await;
-    client.say("ping").await;
-    container.hear("ping").await;
-    container.say("pong").await;
-    client.hear("pong").await;
-    assert_eq!(rig.connections.len(), 1);
-    container.finish().await;
-    client.hear_end().await;
-    client.say("last").await;
-    client.finish().await;
-    container.hear("last").await;
-    container.hear_end().await;
-}
-
-#[tokio::test]
-async fn an_upgrade_that_is_declined_is_an_ordinary_answer() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    let request =
-        "GET http://web/ HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
-    client.say(request).await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container
-        .say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        .await;
-    assert_eq!(client.hear_response().await, (200, "ok".to_owned()));
-    client.say(request).await;
-    container.hear_head().await;
-}
-
-#[tokio::test]
-async fn an_origin_that_switches_unasked_is_not_followed() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container
-        .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-        .await;
-    assert_eq!(client.hear_response().await.0, 502);
-}
-
-#[tokio::test]
-async fn a_client_that_waits_for_100_gets_it() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("PUT http://web/ HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
-    let head = container.hear_head().await;
-    assert!(
-        head.contains(&"Expect: 100-continue".to_owned()),
-        "{head:?}"
-    );
-    container.say("HTTP/1.1 100 Continue\r\n\r\n").await;
-    assert_eq!(client.hear_head().await, ["HTTP/1.1 100 Continue"]);
-    client.say("body").await;
-    container.hear("body").await;
-    container
-        .say("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
-        .await;
-    assert_eq!(client.hear_response().await.0, 201);
-}
-
-#[tokio::test]
-async fn what_comes_before_an_answer_passes() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    for round in 0..2 {
-        client
-            .say("POST http://web/ HTTP/1.1\r\nHost: web\r\nContent-Length: 4\r\n\r\nbo")
-            .await;
-        let mut container = web.accept().await;
-        container.hear_head().await;
-        container
-            .say("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: y\r\n\r\nHTTP/1.1 102 Whatever\r\n\r\n")
-            .await;
-        // While the request has yet to end.
-        assert_eq!(
-            client.hear_head().await,
-            ["HTTP/1.1 103 Early Hints", "Link: </a>"]
-        );
-        assert_eq!(client.hear_head().await, ["HTTP/1.1 102 Whatever"]);
-        client.say("dy").await;
-        // At once with the answer, the order stays.
-        container
-            .say(format!(
-                "HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n{round}"
-            ))
-            .await;
-        assert_eq!(
-            client.hear_head().await,
-            ["HTTP/1.1 103 Early Hints", "Link: </b>"]
-        );
-        assert_eq!(client.hear_response().await, (200, round.to_string()));
-    }
-    // Clients of HTTP/1.0 would take it for the answer.
-    client.say("GET http://web/ HTTP/1.0\r\n\r\n").await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container
-        .say("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
-        .await;
-    assert_eq!(client.hear_head().await[0], "HTTP/1.0 204 No Content");
-}
-
-/// The second request is there before the first has been answered: nothing gets between the pieces of an answer.
-#[tokio::test]
-async fn what_comes_before_an_answer_comes_after_the_one_before() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    let request = "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n";
-    client.say([request, request].concat()).await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    let long = "0123456789abcdef".repeat(64 * 1024);
-    let hinted = "HTTP/1.1 103 Early Hints\r\n\r\n";
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{long}",
-        long.len()
-    );
-    container.say(format!("{hinted}{answer}")).await;
-    assert_eq!(client.hear_head().await, ["HTTP/1.1 103 Early Hints"]);
-    let early = async {
-        container.hear_head().await;
-        container.say(format!("{hinted}{answer}")).await;
-    };
-    let late = async {
-        assert_eq!(client.hear_response().await, (200, long.clone()));
-        assert_eq!(client.hear_head().await, ["HTTP/1.1 103 Early Hints"]);
-        assert_eq!(client.hear_response().await, (200, long.clone()));
-    };
-    tokio::join!(early, late);
-}
-
-#[tokio::test]
 async fn http_1_0_is_understood_on_both_sides() {
     let rig = Rig::new().await;
     let web = rig.container("10.231.1.2:8080").await;
@@ -318,40 +140,6 @@ async fn http_1_0_is_understood_on_both_sides() {
     let head = client.hear_head().await;
     assert_eq!(head, ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked"]);
     client.hear("c\r\ntill the end\r\n0\r\n\r\n").await;
-}
-
-#[tokio::test]
-async fn an_answer_that_breaks_off_does_not_look_complete() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container
-        .say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
-        .await;
-    drop(container);
-    client.hear_head().await;
-    client.hear("3\r\none\r\n").await;
-    client.hear_end().await;
-}
-
-#[tokio::test]
-async fn a_request_that_breaks_off_does_not_look_complete() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("POST http://web/ HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
-        .await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container.hear("3\r\none\r\n").await;
-    drop(client);
-    container.hear_end().await;
 }
 
 #[tokio::test]
@@ -449,41 +237,4 @@ async fn bodies_larger_than_any_buffer_pass_both_ways_at_once() {
     };
     soon("pass everything", all).await.unwrap();
     assert!(sent_up == up && sent_down == down);
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_takes_its_request_along() {
-    let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/slow HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    drop(client);
-    container.hear_end().await;
-}
-
-#[tokio::test]
-async fn a_client_that_asks_nothing_more_is_let_go() {
-    let rig = Rig::with(Config {
-        deadlines: Deadlines {
-            idle: Duration::from_millis(50),
-            ..Deadlines::default()
-        },
-        ..Config::default()
-    })
-    .await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
-    container.hear_head().await;
-    container.say("HTTP/1.1 204 No Content\r\n\r\n").await;
-    client.hear_head().await;
-    client.hear_end().await;
-    container.hear_end().await;
 }

@@ -1,53 +1,41 @@
 //! A running interceptor with everything around it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+mod issuer;
+mod talk;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper::{HeaderMap, Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::{TlsAcceptor, client};
 use tokio_util::sync::CancellationToken;
 
+use self::issuer::Issuer;
+pub(super) use self::talk::{
+    accept_tls, ask_h2, echo, hear, hear_bytes, hear_head, say, send_h2, soon,
+};
+use self::talk::{connect, handshake};
 use super::rules;
 use crate::core::caller::Caller;
 use crate::core::hand_on::Interception;
 use crate::core::host_pattern::HostPattern;
 use crate::core::resolve::Scope;
 use crate::core::sample;
-use crate::core::trust::{Certificates, Roots};
 use crate::counts::Counts;
 use crate::doorway::{Lease, Opened, Refused, Wish, doorway};
-use crate::interceptor::trust::{AskRoots, Trust};
+use crate::interceptor::trust::Trust;
 use crate::interceptor::{Authority, BuiltIn, Config, Har, Lines};
 use crate::traffic::Traffic;
-
-/// Whatever takes longer has failed.
-const LIMIT: Duration = Duration::from_secs(20);
-
-pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    let happened = timeout(LIMIT, happens).await;
-    happened.unwrap_or_else(|_| panic!("{what} took longer than {LIMIT:?}"))
-}
 
 type Places = Arc<Mutex<BTreeMap<String, SocketAddr>>>;
 
@@ -71,56 +59,6 @@ pub(super) struct Rig {
     running: JoinSet<std::io::Result<()>>,
     _gateway: JoinSet<()>,
     _folder: tempfile::TempDir,
-}
-
-/// The authority of the test's own origins.
-struct Issuer(CertifiedIssuer<'static, KeyPair>);
-
-impl Issuer {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
-        Self(issuer.unwrap())
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
-        roots
-    }
-
-    /// For the container `web`; whom others trust cannot be read.
-    fn asked(&self) -> AskRoots {
-        let bundle: Certificates = [self.0.der().to_vec()].into_iter().collect();
-        AskRoots::new(move |container| {
-            let bundle = bundle.clone();
-            let read = (container == sample::id("web")).then(|| Roots {
-                bundle,
-                java: Certificates::default(),
-                included: BTreeSet::default(),
-                is_bare: false,
-            });
-            Box::pin(std::future::ready(
-                read.ok_or_else(|| "the engine is away".to_owned()),
-            ))
-        })
-    }
-
-    fn server(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
 }
 
 impl Rig {
@@ -323,122 +261,4 @@ async fn attend(
         // Who left need not be told.
         let _ = wish.answer.send(opened);
     }
-}
-
-pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
-    soon("saying", stream.write_all(text.as_bytes()))
-        .await
-        .unwrap();
-    soon("saying", stream.flush()).await.unwrap();
-}
-
-pub(super) async fn hear_bytes(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Vec<u8> {
-    let mut heard = vec![0; length];
-    soon("bytes", stream.read_exact(&mut heard)).await.unwrap();
-    heard
-}
-
-/// Hears as many bytes as `text` has, which it must be.
-pub(super) async fn hear(stream: &mut (impl AsyncRead + Unpin), text: &str) {
-    let mut heard = vec![0; text.len()];
-    soon(text, stream.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&heard), text);
-}
-
-pub(super) async fn hear_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(soon("a head", stream.read_u8()).await.unwrap());
-    }
-    String::from_utf8(head).unwrap()
-}
-
-pub(super) async fn accept_tls(
-    listener: &TcpListener,
-    tls: &TlsAcceptor,
-) -> server::TlsStream<TcpStream> {
-    let (stream, _) = soon("a connection", listener.accept()).await.unwrap();
-    soon("TLS", tls.accept(stream)).await.unwrap()
-}
-
-/// Echoes a body, with a trailer.
-pub(super) async fn echo(request: Request<Incoming>) -> Result<Response<EchoBody>, Infallible> {
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", "0".parse().unwrap());
-    let frames = [Ok(Frame::data(body)), Ok(Frame::trailers(trailers))];
-    Ok(Response::new(StreamBody::new(stream::iter(frames))))
-}
-
-pub(super) type EchoBody =
-    StreamBody<stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>>;
-
-/// HTTP/2 of a client, for as long as both are held.
-pub(super) async fn send_h2(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> (SendRequest<Full<Bytes>>, JoinSet<()>) {
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (sender, connection) = soon("HTTP/2", handshake).await.unwrap();
-    let mut driven = JoinSet::new();
-    driven.spawn(async move { drop(connection.await) });
-    (sender, driven)
-}
-
-/// Requests over HTTP/2; status, body and trailers of the answers.
-pub(super) async fn ask_h2(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    requests: Vec<Request<Full<Bytes>>>,
-) -> Vec<(Response<Bytes>, Option<HeaderMap>)> {
-    let (mut sender, _driven) = send_h2(stream).await;
-    let mut answers = Vec::new();
-    for request in requests {
-        let answer = soon("an answer", sender.send_request(request));
-        let (parts, body) = answer.await.unwrap().into_parts();
-        let body = soon("a body", body.collect()).await.unwrap();
-        let trailers = body.trailers().cloned();
-        answers.push((Response::from_parts(parts, body.to_bytes()), trailers));
-    }
-    answers
-}
-
-/// A CONNECT; the status, and the text of a refusal.
-async fn connect(mut caller: TcpStream, target: &str) -> (TcpStream, u16, String) {
-    say(
-        &mut caller,
-        &format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"),
-    )
-    .await;
-    let head = hear_head(&mut caller).await;
-    let status = head[9..12].parse().unwrap();
-    let mut text = String::new();
-    if status != 200 {
-        let length = head.to_lowercase();
-        let length = length.split("content-length: ").nth(1).unwrap();
-        let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
-        let mut body = vec![0; length];
-        soon("refusal", caller.read_exact(&mut body)).await.unwrap();
-        text = String::from_utf8(body).unwrap();
-    }
-    (caller, status, text)
-}
-
-async fn handshake(
-    stream: TcpStream,
-    target: &str,
-    roots: RootCertStore,
-    protocols: &[&str],
-) -> std::io::Result<client::TlsStream<TcpStream>> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let host = target.rsplit_once(':').unwrap().0.to_owned();
-    let name = ServerName::try_from(host).unwrap();
-    soon(
-        "TLS",
-        TlsConnector::from(Arc::new(config)).connect(name, stream),
-    )
-    .await
 }

@@ -1,37 +1,11 @@
 //! An engine in small, on which everything may end after any step, and again while that is mended.
 
-use std::collections::BTreeMap;
+mod engine;
+
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
+use self::engine::Engine;
 use crate::core::recreate::recovery::{Act, Wish, recover};
-use crate::core::recreate::{Original, Place};
-
-#[derive(Clone, Debug, PartialEq)]
-struct Container {
-    name: String,
-    running: bool,
-    /// Whether the engine is removing it.
-    dead: bool,
-    started: u32,
-    created: u32,
-    ended: u32,
-    policy: &'static str,
-    image: String,
-    labels: Vec<(&'static str, String)>,
-}
-
-/// The engine's word for it.
-const NEVER: &str = "0001-01-01T00:00:00Z";
-
-/// Containers by their ids, and a clock of seconds.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Engine {
-    clock: u32,
-    containers: BTreeMap<String, Container>,
-    goes: bool,
-}
 
 /// How one container takes another's place.
 #[expect(
@@ -47,123 +21,6 @@ struct Case {
     goes: bool,
     /// Whether the new one is intercepted, or the one before was.
     attach: bool,
-}
-
-impl Engine {
-    fn tick(&mut self) -> u32 {
-        self.clock += 1;
-        self.clock
-    }
-
-    fn make(&mut self, id: &str, name: &str, image: &str, labels: Vec<(&'static str, String)>) {
-        let container = Container {
-            name: name.to_owned(),
-            running: false,
-            dead: false,
-            started: 0,
-            created: self.tick(),
-            ended: 0,
-            policy: "always",
-            image: image.to_owned(),
-            labels,
-        };
-        self.containers.insert(id.to_owned(), container);
-    }
-
-    fn of(&mut self, id: &str) -> &mut Container {
-        self.containers.get_mut(id).unwrap()
-    }
-
-    fn end(&mut self, id: &str) {
-        let now = self.tick();
-        let container = self.of(id);
-        if std::mem::take(&mut container.running) {
-            container.ended = now;
-            if self.goes {
-                self.containers.remove(id);
-            }
-        }
-    }
-
-    /// The same, when the engine has begun to remove one.
-    fn removing(&self, id: &str) -> Self {
-        let mut engine = self.clone();
-        engine.goes = false;
-        engine.end(id);
-        engine.goes = self.goes;
-        engine.of(id).dead = true;
-        engine
-    }
-
-    fn start(&mut self, id: &str) {
-        let now = self.tick();
-        let container = self.of(id);
-        assert!(!container.dead, "marked for removal");
-        (container.running, container.started) = (true, now);
-    }
-
-    fn rename(&mut self, id: &str, name: &str) {
-        assert!(
-            !self.containers.values().any(|c| c.name == name),
-            "{name} is taken"
-        );
-        name.clone_into(&mut self.of(id).name);
-    }
-
-    fn there(&self) -> BTreeMap<Place, Original> {
-        let seen = |(id, c): (&String, &Container)| {
-            let (place, known) = Place::read(&c.name);
-            assert_eq!(known, "web");
-            let time = |clock: u32| match clock {
-                0 => NEVER.to_owned(),
-                clock => format!("2026-11-22T00:00:{clock:02}.5Z"),
-            };
-            let labels = c.labels.iter().map(|(k, v)| ((*k).to_owned(), json!(v)));
-            let inspect = json!({
-                "Id": id, "Name": format!("/{}", c.name), "Created": time(c.created),
-                "State": {
-                    "Running": c.running,
-                    "Dead": c.dead,
-                    "StartedAt": time(c.started),
-                    "FinishedAt": time(c.ended),
-                },
-                "Config": { "Image": c.image, "Labels": Value::Object(labels.collect()) },
-                "HostConfig": { "AutoRemove": self.goes, "RestartPolicy": { "Name": c.policy } },
-            });
-            (place, Original::new(inspect))
-        };
-        self.containers.iter().map(seen).collect()
-    }
-
-    fn act(&mut self, act: &Act) {
-        match act {
-            Act::Kill(id) => self.end(id),
-            Act::Policy(id, policy) => {
-                assert_eq!(policy["Name"], "always");
-                assert!(!self.of(id).dead, "marked for removal");
-                self.of(id).policy = "always";
-            }
-            Act::Rename(id, place) => self.rename(id, &place.of("web")),
-            Act::Start(id) | Act::Restart(id, _) => self.start(id),
-            Act::Remove(id) => drop(self.containers.remove(id)),
-        }
-    }
-
-    fn acts(&self, wish: Wish) -> Vec<Act> {
-        recover(&self.there(), &"default".parse().unwrap(), wish)
-    }
-
-    /// Until nothing is left to do.
-    fn settle(&mut self, wish: Wish) {
-        for _ in 0..20 {
-            let Some(act) = self.acts(wish).first().cloned() else {
-                return;
-            };
-            // Only the first of them: then everything ends, and somebody else comes.
-            self.act(&act);
-        }
-        panic!("never settled: {self:?}");
-    }
 }
 
 fn own(extra: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {

@@ -1,7 +1,7 @@
 //! What answers are chosen from. Rows `NAME TYPE CANDIDATES`: each `RULE:NAME@NETWORK=ADDRESS,…`, `*` before those
 //! that are in the answer, `?` at the end if the name is ambiguous.
 
-use super::TWO;
+use super::networks::TWO;
 use crate::core::map::NetworkMap;
 use crate::core::resolve::explain::listen;
 use crate::core::resolve::{

@@ -188,3 +188,46 @@ fn a_start_is_not_undone_by_an_inspect_from_between_two_runs() {
     engine.answer_all(&mut tracker);
     assert_eq!(picture(&tracker), picture(&engine.fresh()));
 }
+
+#[test]
+fn an_answer_older_than_an_event_is_asked_for_again() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    engine.connect("far", "net");
+    observe(&mut tracker, 1, connected("far", "net"));
+    let fetch = tracker.next_fetch(true).unwrap();
+    let seen = engine.clone();
+    engine.disconnect("far", "net");
+    observe(&mut tracker, 2, disconnected("far", "net"));
+    seen.answer(&mut tracker, &fetch);
+    engine.answer_all(&mut tracker);
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_removal_brings_nobody_back() {
+    let mut engine = shop();
+    let mut tracker = engine.fresh();
+    observe(&mut tracker, 1, EventKind::Changed { id: "web".into() });
+    let fetch = tracker.next_fetch(true).unwrap();
+    let seen = engine.clone();
+    engine.containers.remove(&ContainerId::from("web"));
+    observe(&mut tracker, 2, EventKind::Destroyed { id: "web".into() });
+    seen.answer(&mut tracker, &fetch);
+    assert_eq!(engine.answer_all(&mut tracker), []);
+    assert_eq!(ids(&tracker), Vec::<&str>::new());
+}
+
+#[test]
+fn a_late_disconnect_does_not_undo_a_newer_connect() {
+    let engine = shop();
+    let mut tracker = engine.fresh();
+    observe(&mut tracker, 9, connected("db", "net"));
+    engine.answer_all(&mut tracker);
+    observe(&mut tracker, 5, disconnected("db", "net"));
+    assert_eq!(
+        engine.answer_all(&mut tracker),
+        [Fetch::Container("db".into())]
+    );
+    assert_eq!(picture(&tracker), picture(&engine.fresh()));
+}

@@ -1,12 +1,14 @@
 //! A swarm of one engine: its services, containers beside them, and what happens to both.
 
+mod residents;
+
 use std::net::IpAddr;
 
 use serde_json::Value;
 
 use super::super::facts::Facts;
 use super::super::names::Candidate;
-use crate::support::{IMAGE, Lab, eventually};
+use crate::support::{Lab, eventually};
 
 /// What is asked for, and must be found at some time.
 pub(super) const KINDS: [&str; 10] = [
@@ -150,102 +152,6 @@ impl<'a> Hamlet<'a> {
 
     pub(super) fn name(&self, name: &str) -> String {
         self.lab.own(name)
-    }
-
-    fn try_container(&self, name: &str, options: &[&str]) -> Result<(), String> {
-        let (own, label, watched) = (
-            self.name(name),
-            format!("test={}", self.lab.name),
-            self.lab.watched(),
-        );
-        let page = page_of(name);
-        let fixed = [
-            "run",
-            "-d",
-            "--name",
-            &own,
-            "--label",
-            &label,
-            "--label",
-            &watched,
-            "--dns",
-            "127.0.0.1",
-            "--network",
-            &self.net,
-        ];
-        let output = self
-            .lab
-            .try_docker(&[&fixed, options, &[IMAGE, "sh", "-c", &page]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        output.status.success().then_some(()).ok_or(said)
-    }
-
-    fn make_services(&self) {
-        let net = |aliases: &[&str]| {
-            let aliases = aliases.iter().map(|alias| format!(",alias={alias}"));
-            format!("name={}{}", self.net, aliases.collect::<String>())
-        };
-        self.service(
-            "web",
-            &[
-                "--replicas",
-                "2",
-                "--network",
-                &net(&["front", "Caps.Dot", "both"]),
-            ],
-        );
-        let api = [
-            "--replicas",
-            "2",
-            "--endpoint-mode",
-            "dnsrr",
-            "--hostname",
-            "api-{{.Task.Slot}}",
-        ];
-        self.service(
-            "api",
-            &[&api[..], &["--network", &net(&["back", "both"])]].concat(),
-        );
-        let sick = [
-            "--health-cmd",
-            "test -e /healthy",
-            "--health-interval",
-            "1s",
-            "--health-start-period",
-            "1h",
-        ];
-        self.service("sick", &[&sick[..], &["--network", &net(&[])]].concat());
-        let published = ["--publish", "80", "--network", &net(&[])];
-        self.service("pub", &published);
-    }
-
-    fn service(&self, name: &str, options: &[&str]) {
-        let (own, label, watched) = (
-            self.name(name),
-            format!("test={}", self.lab.name),
-            self.lab.watched(),
-        );
-        let fixed = [
-            "service",
-            "create",
-            "--detach",
-            "--no-resolve-image",
-            "--name",
-            &own,
-            "--container-label",
-            &label,
-            "--container-label",
-            &watched,
-            "--dns",
-            "127.0.0.1",
-            "--stop-grace-period",
-            "1s",
-            "--restart-delay",
-            "0s",
-        ];
-        let page = page_of(name);
-        self.lab
-            .docker(&[&fixed, options, &[IMAGE, "sh", "-c", &page]].concat());
     }
 
     /// Does it, and waits until as many tasks run as are to.
@@ -417,9 +323,4 @@ impl Drop for Hamlet<'_> {
 fn leave(lab: &Lab) {
     lab.try_docker(&["swarm", "leave", "--force"]);
     lab.try_docker(&["network", "rm", "docker_gwbridge"]);
-}
-
-/// A program that serves a page with this name.
-fn page_of(name: &str) -> String {
-    format!("mkdir -p /www && echo hello from {name} > /www/index.html && exec httpd -f -h /www")
 }
