@@ -84,9 +84,10 @@ fn inventory<'a>(lines: impl Iterator<Item = &'a str>) -> Inventory {
     inventory
 }
 
-fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
-    let mut network = Network {
-        id: network_id(name),
+/// As plain as a network can be.
+pub(in crate::core) fn bridge(id: NetworkId, name: &str) -> Network {
+    Network {
+        id,
         name: name.to_owned(),
         driver: "bridge".to_owned(),
         internal: false,
@@ -98,7 +99,11 @@ fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
         ingress: false,
         subnets: Vec::new(),
         labels: Labels::default(),
-    };
+    }
+}
+
+fn network<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Network {
+    let mut network = bridge(network_id(name), name);
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
             ("default", _) => network.default_bridge = true,
@@ -235,16 +240,8 @@ fn attached<'a>(
     addresses: impl Iterator<Item = &'a str>,
 ) -> Endpoint {
     let mut endpoint = Endpoint {
-        network: network_id(network),
         endpoint_id: endpoint_id(container, network),
-        ipv4: None,
-        ipv6: None,
-        gateway4: false,
-        gateway6: false,
-        gw_priority: None,
-        dns_names: None,
-        aliases: Vec::new(),
-        links: Vec::new(),
+        ..Endpoint::bare(network_id(network))
     };
     for address in addresses {
         match address.parse().unwrap() {

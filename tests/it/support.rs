@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod relay;
 mod running;
 pub(crate) mod terminal;
+pub(crate) mod tls;
 pub(crate) mod world;
 
 use std::path::PathBuf;
@@ -69,6 +70,14 @@ pub(crate) fn on_each_engine(test: impl AsyncFn(Lab)) {
 }
 pub(crate) fn docker_cli() -> PathBuf {
     std::env::var_os("DOCKLINE_TEST_DOCKER").map_or_else(|| "docker".into(), PathBuf::from)
+}
+
+/// curl that asks that proxy for everything.
+pub(crate) fn curl(proxy: &str) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--max-time", "20", "--noproxy", ""])
+        .args(["--proxy", proxy]);
+    curl
 }
 
 /// Runs a command that must succeed; its output, trimmed.

@@ -2,7 +2,6 @@
 //! authority of its own, intercepts. A step counts as intercepted if mitmproxy tells of what it asked for.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::clients::{brought, image};
 use crate::console::say;
-use crate::dockline::{Dockline, Profile};
+use crate::dockline::{Dockline, Profile, free_port};
 use crate::engine::{Engine, Version};
 use crate::setup::Setup;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
@@ -90,8 +89,7 @@ fn on_engine(shell: &Shell, workspace: &Workspace, tools: &Tools, engine: &Engin
     let folder = image::folder(workspace)?;
     let (programs, settings) = brought::mitmproxy(shell, &folder)?;
     let dockline = Dockline::built(workspace, Profile::Debug, INSTANCE, &engine.endpoint)?;
-    // Free a moment ago: mitmproxy has to be named before it can be told the gateway.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port()?;
     let interceptor = format!("127.0.0.1:{port}");
     let ca = settings.join("mitmproxy-ca-cert.pem").display().to_string();
     let mut service = dockline.serve(&["--interceptor", &interceptor, "--ca", &ca])?;

@@ -9,15 +9,13 @@ mod lab;
 mod programs;
 mod ways;
 
-use std::net::TcpListener;
-
 use anyhow::{Context as _, Result, ensure};
 
 use self::lab::Lab;
 use self::programs::{PAGES, PROGRAMS, Program};
 use self::ways::{WAYS, Way};
 use crate::console::say;
-use crate::dockline::{Dockline, Profile};
+use crate::dockline::{Dockline, Profile, free_port};
 use crate::engine::{Engine, Version};
 use crate::setup::Setup;
 use crate::shell::Shell;
@@ -70,8 +68,7 @@ fn on_engine(
     let folder = image::folder(workspace)?;
     let (programs, settings) = brought::mitmproxy(shell, &folder)?;
     let dockline = Dockline::built(workspace, Profile::Debug, INSTANCE, &engine.endpoint)?;
-    // Free a moment ago: mitmproxy has to be named before it can be told the gateway.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port()?;
     let interceptor = format!("127.0.0.1:{port}");
     let ca = settings.join("mitmproxy-ca-cert.pem").display().to_string();
     let with = ["--interceptor", &interceptor, "--ca", &ca];

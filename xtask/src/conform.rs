@@ -41,12 +41,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let setup = prepare(shell, workspace, host, flags.engine)?;
     let compared = compare(shell, workspace, &setup, flags);
-    let stopped = if flags.keep_engine {
-        Ok(())
-    } else {
-        setup.stop_started(workspace)
-    };
-    compared.and(stopped)
+    compared.and(setup.stop_unless_kept(workspace, flags.keep_engine))
 }
 
 fn compare(shell: &Shell, workspace: &Workspace, setup: &Setup, flags: &Flags) -> Result<()> {

@@ -1,6 +1,7 @@
 //! A `dockline serve` that was built here: started with free ports, asked where it listens, and stopped as a user would.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -24,6 +25,11 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) enum Profile {
     Debug,
     Release,
+}
+
+/// A port for an interceptor, free a moment ago: it has to be named to dockline before it can be told the gateway.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The program, and how to call it for one instance on one engine.

@@ -92,6 +92,14 @@ impl Setup {
         Self::private(shell, workspace, versions)
     }
 
+    /// As [`Self::stop_started`], unless somebody wants to go on with them.
+    pub(crate) fn stop_unless_kept(&self, workspace: &Workspace, kept: bool) -> Result<()> {
+        if kept {
+            return Ok(());
+        }
+        self.stop_started(workspace)
+    }
+
     /// Stops the engines that this run started. It goes on after Ctrl-C.
     pub(crate) fn stop_started(&self, workspace: &Workspace) -> Result<()> {
         let shell = Shell::for_cleanup();

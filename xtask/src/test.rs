@@ -61,12 +61,7 @@ pub(crate) fn run(
         &flags.args,
     )
     .and_then(|()| on_engines_alone(shell, workspace, &setup, &flags.args));
-    let stopped = if flags.keep_engine {
-        Ok(())
-    } else {
-        setup.stop_started(workspace)
-    };
-    tested.and(stopped)
+    tested.and(setup.stop_unless_kept(workspace, flags.keep_engine))
 }
 
 /// The engines of that choice, or of the one that suits the machine.

@@ -1,6 +1,6 @@
 //! How much HTTP makes the gateway hold.
 
-use super::rig::Rig;
+use super::rig::{GET, Rig};
 use crate::proxy::conversation::BUFFER;
 
 /// `start` and one header, `length` bytes in all, without the empty line that would end the head.
@@ -41,12 +41,7 @@ async fn a_request_head_that_fills_the_buffer_is_refused() {
 #[tokio::test]
 async fn an_answers_head_that_fills_the_buffer_is_refused() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     container
         .say(unfinished_head("HTTP/1.1 200 OK\r\n", BUFFER))

@@ -12,16 +12,13 @@ use super::rig::Rig;
 #[tokio::test]
 async fn goes_on_in_origin_form_without_what_is_the_gateways() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say(
+    let (mut client, mut container) = rig
+        .asked(
             "GET http://web/a%20b?q=1 HTTP/1.1\r\nHOST: shop.example\r\nX-First: 1\r\nConnection: keep-alive, X-Mine\r\n\
              X-Mine: 1\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic d2ViOg==\r\n\
              Dockline-Client: web\r\nTE: gzip, trailers\r\nX-lAsT: 2\r\n\r\n",
         )
         .await;
-    let mut container = web.accept().await;
     assert_eq!(
         container.hear_head().await,
         [
@@ -55,15 +52,12 @@ async fn goes_on_in_origin_form_without_what_is_the_gateways() {
 #[tokio::test]
 async fn bodies_pass_as_they_come_with_trailers() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say(
+    let (mut client, mut container) = rig
+        .asked(
             "POST http://web/ HTTP/1.1\r\nHost: web\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
              3\r\none\r\n",
         )
         .await;
-    let mut container = web.accept().await;
     let head = container.hear_head().await;
     assert!(
         head.contains(&"Transfer-Encoding: chunked".to_owned()),
@@ -98,12 +92,9 @@ async fn bodies_pass_as_they_come_with_trailers() {
 #[tokio::test]
 async fn a_get_with_a_chunked_body_keeps_it() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
+    let (_client, mut container) = rig
+        .asked("GET http://web/ HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
         .await;
-    let mut container = web.accept().await;
     container.hear_head().await;
     container.hear("3\r\none\r\n0\r\n\r\n").await;
 }
@@ -189,12 +180,9 @@ async fn the_gateway_is_no_web_server() {
 #[tokio::test]
 async fn an_answer_to_head_keeps_its_length() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("HEAD http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
+    let (mut client, mut container) = rig
+        .asked("HEAD http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
         .await;
-    let mut container = web.accept().await;
     for _ in 0..2 {
         container.hear_head().await;
         container

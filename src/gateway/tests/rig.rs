@@ -35,6 +35,9 @@ enum Behind {
 
 type Network = Arc<DashMap<SocketAddr, Behind>>;
 
+/// The plainest request.
+pub(super) const GET: &str = "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n";
+
 pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) map: watch::Sender<Arc<NetworkMap>>,
@@ -132,6 +135,14 @@ impl Rig {
 
     pub(super) async fn client(&self) -> Peer {
         Peer::to(self.address).await
+    }
+
+    /// A client that has asked the container `web` for something, and the connection on which that comes there.
+    pub(super) async fn asked(&self, request: &str) -> (Peer, Peer) {
+        let web = self.container("10.231.1.2:80").await;
+        let mut client = self.client().await;
+        client.say(request).await;
+        (client, web.accept().await)
     }
 
     /// Asks for a connection by CONNECT; answers the status and, of a refusal, the text.

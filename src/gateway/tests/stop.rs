@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::rig::Rig;
+use super::rig::{GET, Rig};
 use crate::gateway::{Config, Deadlines, Gateway};
 
 async fn rig(grace: Duration) -> Rig {
@@ -25,12 +25,7 @@ const LONG: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn ends_at_once_when_idle() {
     let mut rig = rig(LONG).await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     container.say("HTTP/1.1 204 No Content\r\n\r\n").await;
     client.hear_head().await;
@@ -47,12 +42,7 @@ async fn ends_at_once_when_idle() {
 #[tokio::test]
 async fn lets_a_request_end() {
     let mut rig = rig(LONG).await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     rig.stop.cancel();
     container

@@ -3,18 +3,14 @@
 mod ends;
 
 use super::peer::{Peer, Server};
-use super::rig::Rig;
+use super::rig::{GET, Rig};
 
-const GET: &str = "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A gateway with a client, and a container that has just read the head of its first request.
 async fn asked(request: &str) -> (Rig, Peer, Peer) {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client.say(request).await;
-    let mut container = web.accept().await;
+    let (client, mut container) = rig.asked(request).await;
     container.hear_head().await;
     (rig, client, container)
 }

@@ -13,15 +13,11 @@ mod testcontainers;
 
 use std::path::Path;
 
-use crate::support::{Engine, Lab, eventually};
+use crate::support::{Lab, eventually};
 
 /// The laboratory in an intercepted shell of the service that has that socket, once it answers.
 pub(super) async fn shell_at(lab: &Lab, socket: &Path) -> Lab {
-    let engine = Engine {
-        host: format!("unix://{}", socket.display()),
-        ..lab.engine.clone()
-    };
-    let shell = Lab::through(lab, engine);
+    let shell = Lab::through(lab, format!("unix://{}", socket.display()));
     eventually("the API proxy", async || {
         let asked = shell.try_docker(&["version"]);
         asked.status.success().then_some(())

@@ -37,8 +37,7 @@ impl Site {
         let running = intercepted_with(lab, &recorder, trusting).await;
         let shell = running.shell(lab);
         lab.serve_page("web", &[]);
-        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let address = lab.docker(&["inspect", "-f", format, &lab.own("web")]);
+        let address = lab.address("web");
         Self {
             running,
             recorder,

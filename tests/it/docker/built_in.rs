@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Engine, IMAGE, Lab, eventually, on_each_engine, signal, succeed};
+use crate::support::{IMAGE, Lab, eventually, on_each_engine, signal, succeed};
 
 /// `dockline serve` with the built-in interceptor, whose lines go to a file.
 pub(super) struct Served {
@@ -112,13 +112,7 @@ fn requests_between_containers_scroll_by_and_are_archived() {
         assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
         assert_eq!(served.run(&lab, &["ca"]), status["ca"].as_str().unwrap());
         let host = status["api_socket"].as_str().unwrap().to_owned();
-        let shell = Lab::through(
-            &lab,
-            Engine {
-                host,
-                ..lab.engine.clone()
-            },
-        );
+        let shell = Lab::through(&lab, host);
         let net = shell.network("net", &[]);
         shell.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let (name, label) = (lab.own("client"), format!("test={}", lab.name));

@@ -2,19 +2,16 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::Arc;
 
 use rustix::process::Signal;
-use rustls_pki_types::PrivateKeyDer;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
 
 use super::commands::{Served, dockline};
+use crate::support::tls::acceptor;
 use crate::support::{Lab, eventually, on_each_engine};
 
 /// An interceptor as somebody has set it up who has not got far.
@@ -83,13 +80,7 @@ fn authority(name: &str) -> (rcgen::Certificate, rcgen::KeyPair) {
 
 fn stranger() -> TlsAcceptor {
     let (certificate, key) = authority("stranger");
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key);
-    TlsAcceptor::from(Arc::new(config.unwrap()))
+    acceptor(&certificate, &key)
 }
 
 /// The last leg, and whether all is well; nothing of the check is left.

@@ -102,17 +102,7 @@ impl Drop for Served {
 fn serve_status_resolve_route_clean() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let mut served = Served::start(&lab);
         let status = served.json(&lab, &["status", "--wait", "20", "--json"]);
         assert_eq!(status["ready"], true);

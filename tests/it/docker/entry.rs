@@ -41,6 +41,15 @@ fn resident(lab: &Lab, name: &str, network: &str, options: &[&str]) -> Option<In
     inside
 }
 
+/// What most tests here begin with: a network, an interceptor, who calls, and a page of `web`'s.
+async fn scene(lab: &Lab) -> Option<(String, Recorder, Inside)> {
+    let net = lab.network("net", &[]);
+    let recorder = Recorder::new().await;
+    let client = resident(lab, "client", &net, &[])?;
+    lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
+    Some((net, recorder, client))
+}
+
 /// A service that hands on to `recorder`.
 pub(super) async fn intercepted(lab: &Lab, recorder: &Recorder) -> Running {
     intercepted_with(lab, recorder, |_| {}).await
@@ -123,17 +132,7 @@ fn a_client_in_a_container_uses_it_by_its_name() {
 fn a_second_service_of_the_instance_keeps_off_the_tunnel() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let first = lab.service().await;
         first.joined(&[&net]).await;
         eventually("the link", async || {
@@ -170,12 +169,9 @@ fn a_second_service_of_the_instance_keeps_off_the_tunnel() {
 #[test]
 fn it_can_be_paused() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let running = intercepted(&lab, &recorder).await;
         running.joined(&[&net]).await;
         for (command, intercepting, recorded) in [
@@ -203,12 +199,9 @@ fn it_can_be_paused() {
 #[test]
 fn an_engine_without_a_route_has_its_link_through_the_published_port() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let group = 50_000 + std::process::id() % 5_000;
         let _firewall = super::tunnel::Firewall::around(&lab, &net, group);
         let interceptor = recorder.address().to_string();

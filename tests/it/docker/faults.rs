@@ -17,25 +17,6 @@ fn home_of(lab: &Lab) -> String {
     format!("0-dockline-{}", lab.name)
 }
 
-/// A watched container with a page, on `net`, that others call `name`.
-fn page(lab: &Lab, name: &str, net: &str) {
-    let watched = lab.watched();
-    let options = [
-        "--label",
-        &watched,
-        "--network",
-        net,
-        "--network-alias",
-        name,
-    ];
-    lab.serve_page(name, &options);
-}
-
-fn address(lab: &Lab, name: &str) -> String {
-    let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-    lab.docker(&["inspect", "-f", template, &lab.own(name)])
-}
-
 /// The map of a service that has just started: a fresh listing.
 async fn fresh(lab: &Lab) -> Picture {
     let watched = lab.watched();

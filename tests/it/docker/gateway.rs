@@ -1,38 +1,15 @@
 //! Through the gateway into containers, with curl for an interceptor.
 
-use std::process::Command;
-
-use crate::support::{Running, eventually, on_each_engine};
+use crate::support::{Running, curl, eventually, on_each_engine};
 
 #[test]
 fn pages_of_containers_by_every_road() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &["--ipv6", "--subnet", "fd00:d0c:2::/64"]);
         let inner = lab.network("inner", &["--internal"]);
-        let watched = lab.watched();
         let running = lab.service().await;
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &watched,
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
-        lab.serve_page(
-            "vault",
-            &[
-                "--label",
-                &watched,
-                "--network",
-                &inner,
-                "--network-alias",
-                "vault",
-            ],
-        );
+        lab.watched_page("web", &net);
+        lab.watched_page("vault", &inner);
         eventually("both known", async || {
             (running.status().await.containers.len() == 2).then_some(())
         })
@@ -64,13 +41,8 @@ fn pages_of_containers_by_every_road() {
                 "hello from web"
             );
         }
-        let tunnelled = Command::new("curl")
-            .args(["-sS", "--max-time", "20", "--proxytunnel", "--noproxy", ""])
-            .args([
-                "--proxy",
-                &format!("http://{}", running.gateway),
-                "http://web/",
-            ])
+        let tunnelled = curl(&format!("http://{}", running.gateway))
+            .args(["--proxytunnel", "http://web/"])
             .output()
             .unwrap();
         assert_eq!(
@@ -87,17 +59,7 @@ fn the_first_request_does_not_lose_the_race_with_the_join() {
         let net = lab.network("net", &[]);
         let running = lab.service().await;
         running.joined(&[]).await;
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         eventually("known", async || {
             (!running.addresses("web").await.is_empty()).then_some(())
         })
@@ -141,16 +103,7 @@ fn a_hint_chooses_among_containers_of_one_name() {
 }
 
 fn with_hint(running: &Running, options: &[&str]) -> String {
-    let output = Command::new("curl")
-        .args([
-            "-sS",
-            "--max-time",
-            "20",
-            "--noproxy",
-            "",
-            "--proxy",
-            &format!("http://{}", running.gateway),
-        ])
+    let output = curl(&format!("http://{}", running.gateway))
         .args(options)
         .arg("http://api/")
         .output()
@@ -162,21 +115,10 @@ fn with_hint(running: &Running, options: &[&str]) -> String {
 fn what_cannot_be_reached_is_explained() {
     on_each_engine(async |lab| {
         let (net, far) = (lab.network("net", &[]), lab.network("far", &[]));
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         lab.serve_page("far", &["--network", &far]);
         let running = lab.service().await;
-        let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let address = lab.docker(&["inspect", "-f", template, &lab.own("far")]);
+        let address = lab.address("far");
         for (host, via) in [
             ("web", "tunnel"),
             ("localhost", "host"),
@@ -203,19 +145,8 @@ fn what_cannot_be_reached_is_explained() {
         ] {
             let page = running.fetch("http", &url).to_lowercase();
             assert!(page.contains(word), "{url}: {page}");
-            let code = Command::new("curl")
-                .args([
-                    "-s",
-                    "-o",
-                    "/dev/null",
-                    "-w",
-                    "%{http_code}",
-                    "--max-time",
-                    "20",
-                    "--noproxy",
-                    "",
-                ])
-                .args(["--proxy", &format!("http://{}", running.gateway), &url])
+            let code = curl(&format!("http://{}", running.gateway))
+                .args(["-o", "/dev/null", "-w", "%{http_code}", &url])
                 .output()
                 .unwrap();
             assert_eq!(String::from_utf8_lossy(&code.stdout), status, "{url}");
@@ -230,8 +161,7 @@ fn a_container_on_the_default_bridge_is_reached_by_its_address() {
         lab.serve_page("web", &["--label", &lab.watched()]);
         let running = lab.service().await;
         running.joined(&["bridge"]).await;
-        let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let address = lab.docker(&["inspect", "-f", template, &lab.own("web")]);
+        let address = lab.address("web");
         assert_eq!(
             running.fetch("http", &format!("http://{address}/")),
             "hello from web"

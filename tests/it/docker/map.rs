@@ -19,12 +19,7 @@ fn names_come_and_go_with_their_containers() {
                 "api",
             ],
         );
-        let address = lab.docker(&[
-            "inspect",
-            "-f",
-            "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
-            &lab.own("web"),
-        ]);
+        let address = lab.address("web");
         let found = eventually("resolvable", async || {
             let found = running.addresses("api").await;
             (!found.is_empty()).then_some(found)
@@ -89,17 +84,7 @@ fn what_was_there_before_is_known_at_once() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &["--ipv6", "--subnet", "fd00:d0c:1::/64"]);
         let v4 = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         lab.serve_page(
             "old",
             &[
@@ -149,10 +134,7 @@ fn a_scope_sees_what_its_container_sees() {
             &["sleep", "1000"],
         );
         let running = lab.service().await;
-        let own = |name: &str| {
-            let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-            lab.docker(&["inspect", "-f", template, &lab.own(name)])
-        };
+        let own = |name: &str| lab.address(name);
         let from = async |name: &str, from: &str| {
             let found = running.resolve(name, Some(&lab.own(from))).await;
             found

@@ -2,13 +2,11 @@
 
 mod loopback;
 
-use std::process::Command;
-
 use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::RecordType;
 
 use crate::support::dns::{ask, data};
-use crate::support::{Lab, Running, eventually, on_each_engine};
+use crate::support::{Lab, Running, curl, eventually, on_each_engine};
 
 /// Two networks with an `api` each, and a `web` on both. Answers the names of the networks.
 async fn two_apis(lab: &Lab, running: &Running) -> [String; 2] {
@@ -212,17 +210,7 @@ fn replicas_of_a_service_are_not_ambiguous() {
 /// Fetches a page as the interceptor would for a container; the body, refusals included.
 pub(super) fn fetch_for(lab: &Lab, running: &Running, container: &str, url: &str) -> String {
     let hint = format!("Dockline-Client: {}", lab.own(container));
-    let proxy = format!("http://{}", running.gateway);
-    let output = Command::new("curl")
-        .args([
-            "-sS",
-            "--max-time",
-            "20",
-            "--noproxy",
-            "",
-            "--proxy",
-            &proxy,
-        ])
+    let output = curl(&format!("http://{}", running.gateway))
         .args(["--proxy-header", &hint, "-H", &hint, url])
         .output()
         .unwrap();

@@ -5,7 +5,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use super::commands::Served;
-use crate::support::{Lab, Running, eventually, on_each_engine, succeed};
+use crate::support::{Lab, Running, curl, eventually, on_each_engine, succeed};
 
 fn tunnel(lab: &Lab) -> String {
     format!("dockline-tunnel-{}", lab.name)
@@ -66,17 +66,7 @@ fn its_container_can_do_little() {
 fn a_killed_service_is_succeeded_by_one_that_adopts() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         running.joined(&[&net]).await;
         let first = running.status().await.tunnel.id;
@@ -97,17 +87,7 @@ fn a_killed_service_is_succeeded_by_one_that_adopts() {
 fn a_tunnel_that_vanishes_is_made_anew() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         running.joined(&[&net]).await;
         let first = running.status().await.tunnel.id;
@@ -176,17 +156,7 @@ fn static_addresses_of_both_families_are_free_for_their_container() {
 fn a_tunnel_without_its_home_is_made_anew() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         running.joined(&[&net]).await;
         let home = format!("0-dockline-{}", lab.name);
@@ -248,17 +218,7 @@ fn two_instances_share_a_network_and_both_leave() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
         let other = format!("{}x", lab.name);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let mine = lab.service().await;
         let theirs = Running::start(&lab, |config| {
             config.selector.instance = other.parse().unwrap();
@@ -310,17 +270,7 @@ impl Drop for Firewall {
 fn an_engine_without_a_route_is_reached_through_a_published_port() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        lab.serve_page(
-            "web",
-            &[
-                "--label",
-                &lab.watched(),
-                "--network",
-                &net,
-                "--network-alias",
-                "web",
-            ],
-        );
+        lab.watched_page("web", &net);
         let group = 60_000 + std::process::id() % 5_000;
         let _firewall = Firewall::around(&lab, &net, group);
         let served = Served::start_in_group(&lab, group, &[]);
@@ -332,16 +282,7 @@ fn an_engine_without_a_route_is_reached_through_a_published_port() {
         let address = status["tunnel"]["address"].as_str().unwrap();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
         let proxy = format!("http://{}", status["gateway"].as_str().unwrap());
-        let page = succeed(Command::new("curl").args([
-            "-sS",
-            "--max-time",
-            "20",
-            "--noproxy",
-            "",
-            "--proxy",
-            &proxy,
-            "http://web/",
-        ]));
+        let page = succeed(curl(&proxy).arg("http://web/"));
         assert_eq!(page, "hello from web");
     });
 }

@@ -28,9 +28,12 @@ impl Lab {
     }
 
     /// The same laboratory by another way to its engine.
-    pub(crate) fn through(lab: &Self, engine: Engine) -> Self {
+    pub(crate) fn through(lab: &Self, host: String) -> Self {
         Self {
-            engine,
+            engine: Engine {
+                host,
+                ..lab.engine.clone()
+            },
             name: lab.name.clone(),
             owns: false,
         }
@@ -80,12 +83,25 @@ impl Lab {
         self.start(name, options, &["sh", "-c", &page])
     }
 
+    /// The same for a watched container on a network, where others call it `name`.
+    pub(crate) fn watched_page(&self, name: &str, net: &str) -> String {
+        let watched = self.watched();
+        let options = ["--label", &watched, "--network", net];
+        self.serve_page(name, &[&options[..], &["--network-alias", name]].concat())
+    }
+
     /// Starts a container that runs `command`.
     pub(crate) fn start(&self, name: &str, options: &[&str], command: &[&str]) -> String {
         let own = self.own(name);
         let label = format!("test={}", self.name);
         let fixed = ["run", "-d", "--name", &own, "--label", &label];
         self.docker(&[&fixed, options, &[IMAGE], command].concat())
+    }
+
+    /// A container's addresses, one after the other: of one that is on one network, its address.
+    pub(crate) fn address(&self, name: &str) -> String {
+        let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        self.docker(&["inspect", "-f", template, &self.own(name)])
     }
 
     /// What is in files of a container's, once it has written them.

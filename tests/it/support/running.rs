@@ -19,7 +19,7 @@ use dockline::tunnel::Leftover;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Lab, eventually, succeed};
+use super::{Lab, curl, eventually, succeed};
 
 /// Containers by name, with their networks by name, with the addresses there.
 pub(crate) type Picture = BTreeMap<String, BTreeMap<String, Vec<IpAddr>>>;
@@ -102,11 +102,7 @@ impl Running {
 
     /// The same laboratory as clients in an intercepted shell see it.
     pub(crate) fn shell(&self, lab: &Lab) -> Lab {
-        let engine = Engine {
-            host: format!("unix://{}", self.api.display()),
-            ..lab.engine.clone()
-        };
-        Lab::through(lab, engine)
+        Lab::through(lab, format!("unix://{}", self.api.display()))
     }
 
     /// Stops the service in order, as SIGTERM does.
@@ -201,10 +197,8 @@ impl Running {
     }
 
     fn curl(&self, scheme: &str, url: &str) -> Command {
-        let proxy = format!("{scheme}://{}", self.gateway);
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "--max-time", "20", "--noproxy", ""])
-            .args(["--proxy", &proxy, url]);
+        let mut curl = curl(&format!("{scheme}://{}", self.gateway));
+        curl.arg(url);
         curl
     }
 }

@@ -1,7 +1,6 @@
 //! The interceptors: how each is installed, told of dockline, and started.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::{har, text};
 use crate::clients::{brought, image};
 use crate::console::say;
+use crate::dockline::free_port;
 use crate::engine::Engine;
 use crate::shell::{MINUTES_2, MINUTES_10, Shell};
 use crate::tools::Tools;
@@ -101,8 +101,7 @@ impl Program {
         workspace: &Workspace,
         folder: &Path,
     ) -> Result<(Vec<String>, Ready)> {
-        // Free a moment ago: interceptors have to be named before they can be told the gateway.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut ready = Ready {
             port,
             programs: PathBuf::new(),

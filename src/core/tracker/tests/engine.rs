@@ -1,6 +1,7 @@
 //! An engine to be tracked, which tells only what it is asked for.
 
 use super::*;
+use crate::core::sample::bridge;
 
 /// An engine as it really is, to be listed and inspected.
 #[derive(Clone, Default)]
@@ -13,20 +14,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn network(&mut self, id: &str) {
-        let network = Network {
-            id: id.into(),
-            name: id.to_owned(),
-            driver: "bridge".to_owned(),
-            internal: false,
-            ipv6: false,
-            icc: true,
-            default_bridge: false,
-            swarm: false,
-            attachable: false,
-            ingress: false,
-            subnets: Vec::new(),
-            labels: Labels::new(),
-        };
+        let network = bridge(id.into(), id);
         self.networks.insert(network.id.clone(), network);
     }
 
@@ -63,16 +51,10 @@ impl Engine {
     pub(super) fn connect(&mut self, id: &str, network: &str) {
         self.connects += 1;
         let endpoint = Endpoint {
-            network: network.into(),
             endpoint_id: self.connects.to_string(),
             ipv4: Some(Ipv4Addr::from(u32::try_from(self.connects).unwrap())),
-            ipv6: None,
             gateway4: true,
-            gateway6: false,
-            gw_priority: None,
-            dns_names: None,
-            aliases: Vec::new(),
-            links: Vec::new(),
+            ..Endpoint::bare(network.into())
         };
         let container = self.containers.get_mut(&ContainerId::from(id)).unwrap();
         container.endpoints.push(endpoint);

@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use crate::gateway::tests::rig::Rig;
+use crate::gateway::tests::rig::{GET, Rig};
 use crate::gateway::{Config, Deadlines};
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_does_not_look_complete() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     container
         .say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
@@ -27,12 +22,9 @@ async fn an_answer_that_breaks_off_does_not_look_complete() {
 #[tokio::test]
 async fn a_request_that_breaks_off_does_not_look_complete() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("POST http://web/ HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+    let (client, mut container) = rig
+        .asked("POST http://web/ HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
         .await;
-    let mut container = web.accept().await;
     container.hear_head().await;
     container.hear("3\r\none\r\n").await;
     drop(client);
@@ -42,12 +34,9 @@ async fn a_request_that_breaks_off_does_not_look_complete() {
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_request_along() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/slow HTTP/1.1\r\nHost: web\r\n\r\n")
+    let (client, mut container) = rig
+        .asked("GET http://web/slow HTTP/1.1\r\nHost: web\r\n\r\n")
         .await;
-    let mut container = web.accept().await;
     container.hear_head().await;
     drop(client);
     container.hear_end().await;
@@ -63,12 +52,7 @@ async fn a_client_that_asks_nothing_more_is_let_go() {
         ..Config::default()
     })
     .await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     container.say("HTTP/1.1 204 No Content\r\n\r\n").await;
     client.hear_head().await;

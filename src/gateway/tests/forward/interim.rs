@@ -5,12 +5,9 @@ use crate::gateway::tests::rig::Rig;
 #[tokio::test]
 async fn a_client_that_waits_for_100_gets_it() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("PUT http://web/ HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+    let (mut client, mut container) = rig
+        .asked("PUT http://web/ HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
         .await;
-    let mut container = web.accept().await;
     let head = container.hear_head().await;
     assert!(
         head.contains(&"Expect: 100-continue".to_owned()),

@@ -1,19 +1,16 @@
 //! Connections that become something else, and those that do not.
 
-use crate::gateway::tests::rig::Rig;
+use crate::gateway::tests::rig::{GET, Rig};
 
 #[tokio::test]
 async fn an_upgrade_becomes_a_tunnel() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say(
+    let (mut client, mut container) = rig
+        .asked(
             "GET http://web/ws HTTP/1.1\r\nHost: web\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Key: k\r\n\r\n",
         )
         .await;
-    let mut container = web.accept().await;
     assert_eq!(
         container.hear_head().await,
         [
@@ -53,12 +50,9 @@ async fn an_upgrade_becomes_a_tunnel() {
 #[tokio::test]
 async fn an_upgrade_that_is_declined_is_an_ordinary_answer() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
     let request =
         "GET http://web/ HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
-    client.say(request).await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(request).await;
     container.hear_head().await;
     container
         .say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -71,12 +65,7 @@ async fn an_upgrade_that_is_declined_is_an_ordinary_answer() {
 #[tokio::test]
 async fn an_origin_that_switches_unasked_is_not_followed() {
     let rig = Rig::new().await;
-    let web = rig.container("10.231.1.2:80").await;
-    let mut client = rig.client().await;
-    client
-        .say("GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n")
-        .await;
-    let mut container = web.accept().await;
+    let (mut client, mut container) = rig.asked(GET).await;
     container.hear_head().await;
     container
         .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{GET, OK, asked};
+use super::{OK, asked};
 use crate::gateway::tests::peer::Server;
-use crate::gateway::tests::rig::Rig;
+use crate::gateway::tests::rig::{GET, Rig};
 use crate::gateway::{Config, Deadlines};
 
 #[tokio::test]

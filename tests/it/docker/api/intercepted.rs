@@ -48,10 +48,7 @@ fn every_network_mode_is_intercepted() {
         let net = shell.network("net", &[]);
         shell.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         shell.serve_page("bridged", &[]);
-        let address = |container: &str| {
-            let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-            lab.docker(&["inspect", "-f", format, &lab.own(container)])
-        };
+        let address = |container: &str| lab.address(container);
         let (web, bridged) = (address("web"), address("bridged"));
         let like = format!("container:{}", lab.own("web"));
         for (mode, target) in [

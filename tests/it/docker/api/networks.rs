@@ -105,11 +105,7 @@ fn a_container_gets_the_address_that_it_asks_for() {
         .await;
         let options = ["--network", &net, "--ip", &ours.to_string()];
         shell.start("wants", &options, &["sleep", "1000"]);
-        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        assert_eq!(
-            lab.docker(&["inspect", "-f", format, &lab.own("wants")]),
-            ours.to_string()
-        );
+        assert_eq!(lab.address("wants"), ours.to_string());
         running.joined(&[&net]).await;
         running.stop().await;
     });

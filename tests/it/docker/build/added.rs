@@ -34,8 +34,7 @@ fn serve_files(lab: &Lab) -> String {
         names.join(" ")
     );
     lab.start("files", &[], &["sh", "-c", &serve]);
-    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-    let address = lab.docker(&["inspect", "-f", format, &lab.own("files")]);
+    let address = lab.address("files");
     format!("http://{address}/{}", lab.name)
 }
 

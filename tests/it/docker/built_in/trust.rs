@@ -7,42 +7,22 @@ use std::time::Duration;
 
 use dockline::config::{BuiltIn, Interception};
 use dockline::interceptor::{Authority, Lines};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::support::namespace::in_network_of;
+use crate::support::tls::Root;
 use crate::support::{IMAGE, Lab, PATIENCE, Running, on_each_engine};
 
 const PORT: u16 = 8443;
 const ENTRY: u16 = 8790;
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// A private authority, as companies and `mkcert` have one.
-fn private_root() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn server(root: &CertifiedIssuer<'static, KeyPair>) -> TlsAcceptor {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["origin".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, root).unwrap();
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key);
-    TlsAcceptor::from(Arc::new(config.unwrap()))
-}
 
 /// Answers every request of a client that trusts it.
 async fn serve(listener: TcpListener, tls: TlsAcceptor) {
@@ -130,7 +110,7 @@ fn start_with(shell: &Lab, net: &str, name: &str, image: &str, file: &Path, to: 
 fn an_origin_is_verified_by_whom_the_calling_container_trusts() {
     on_each_engine(async |lab| {
         let folder = tempfile::tempdir().unwrap();
-        let (root, data) = (private_root(), folder.path().join("data"));
+        let (root, data) = (Root::new("private"), folder.path().join("data"));
         let root_file = folder.path().join("root.pem");
         std::fs::write(&root_file, root.pem()).unwrap();
         let running = Running::start(&lab, |config| {
@@ -182,7 +162,7 @@ fn an_origin_is_verified_by_whom_the_calling_container_trusts() {
             return;
         };
         let mut origin = JoinSet::new();
-        origin.spawn(serve(listener, server(&root)));
+        origin.spawn(serve(listener, root.server("origin")));
         let tunnel = running.status().await.tunnel.networks;
         let entry = tunnel.iter().find(|n| n.name == net).unwrap();
         let entry = entry.address.unwrap();

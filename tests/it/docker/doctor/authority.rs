@@ -2,51 +2,24 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use dockline::config::{Interception, Named};
 use dockline::gateway::Interceptor;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls_pki_types::PrivateKeyDer;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
 
 use super::report;
 use crate::support::fake_engine::FakeEngine;
+use crate::support::tls::Root;
 use crate::support::{Running, eventually};
 
 /// Its certificate in PEM, and what an interceptor with it says in TLS.
 fn authority(name: &str) -> (String, TlsAcceptor) {
-    let params = |name: &str, hosts: &[&str]| {
-        let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
-        let mut params = CertificateParams::new(hosts).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params
-    };
-    let mut own = params(name, &[]);
-    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = own.self_signed(&key).unwrap();
-    let issuer = Issuer::new(own, key);
-    let key = KeyPair::generate().unwrap();
-    let leaf = params("a leaf", &["localhost"]).signed_by(&key, &issuer);
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.unwrap().der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        );
-    (
-        certificate.pem(),
-        TlsAcceptor::from(Arc::new(config.unwrap())),
-    )
+    let root = Root::new(name);
+    (root.pem(), root.server("localhost"))
 }
 
 /// An interceptor that first goes where it is asked to, and opens TLS if it is to.

@@ -11,7 +11,7 @@ use crate::docker::commands::Served;
 use crate::support::fake_engine::FakeEngine;
 use crate::support::front::Fault;
 use crate::support::relay::relay;
-use crate::support::{Engine, Lab, eventually, on_each_engine};
+use crate::support::{Lab, eventually, on_each_engine};
 
 /// As the engine says it, in `libnetwork`'s words.
 const NO_POOL: &str = r#"{"message":"could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"}"#;
@@ -43,13 +43,7 @@ async fn until(served: &Served, lab: &Lab, check: &str, outcome: &str) -> (Strin
 fn a_tunnel_that_was_deleted_comes_back_or_it_is_said_why_not() {
     on_each_engine(async |lab| {
         let front = relay(&lab);
-        let relayed = Lab::through(
-            &lab,
-            Engine {
-                host: front.host(),
-                ..lab.engine.clone()
-            },
-        );
+        let relayed = Lab::through(&lab, front.host());
         let served = Served::start(&relayed);
         running(&served, &relayed).await;
         let tunnel = format!("dockline-tunnel-{}", lab.name);
@@ -68,13 +62,7 @@ fn a_full_address_pool_is_told_with_the_way_out() {
     on_each_engine(async |lab| {
         let front = relay(&lab);
         front.fault("POST /networks/create", Fault::Instead(500, NO_POOL));
-        let relayed = Lab::through(
-            &lab,
-            Engine {
-                host: front.host(),
-                ..lab.engine.clone()
-            },
-        );
+        let relayed = Lab::through(&lab, front.host());
         let served = Served::start(&relayed);
         let (said, remedy) = until(&served, &relayed, "tunnel", "failure").await;
         assert!(said.contains("address pool"), "{said}");

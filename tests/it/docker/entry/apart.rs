@@ -65,11 +65,7 @@ impl Town {
 
     async fn stays_apart(&self, mode: &str) {
         let address = |inside: &Inside| inside.addresses[0];
-        let [near_one, near_two] = ["nearone", "neartwo"].map(|name| {
-            let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-            self.lab
-                .docker(&["inspect", "-f", template, &self.lab.own(name)])
-        });
+        let [near_one, near_two] = ["nearone", "neartwo"].map(|name| self.lab.address(name));
         let outside = self.outside.to_string();
         for (who, from, target) in [
             ("one", &self.one, "nearone:80".to_owned()),

@@ -7,18 +7,15 @@ use tokio::io::AsyncReadExt as _;
 
 use super::inside::{Inside, half_answered, soon};
 use super::recorder::Recorder;
-use super::{Served, intercepted, resident, tunnel};
+use super::{Served, intercepted, resident, scene, tunnel};
 use crate::support::{Lab, eventually, on_each_engine};
 
 #[test]
 fn an_interceptor_that_dies_and_returns() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let running = intercepted(&lab, &recorder).await;
         running.joined(&[&net]).await;
         assert_eq!(client.get(&lab, "http://web/").await, "hello from web");
@@ -80,12 +77,9 @@ async fn ask(lab: &Lab, client: &Inside) {
 #[test]
 fn dockline_that_is_killed_and_returns() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let slow = resident(&lab, "slow", &net, &[]).unwrap();
         let mut served = serve(&lab, &recorder).await;
         ask(&lab, &client).await;
@@ -129,12 +123,9 @@ fn dockline_that_is_killed_and_returns() {
 #[test]
 fn dockline_that_does_not_stir_keeps_nobody_waiting_for_long() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((_, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let served = serve(&lab, &recorder).await;
         ask(&lab, &client).await;
         served.send(Signal::STOP);

@@ -4,46 +4,16 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
 
 use super::inside::Inside;
 use super::resident;
 use crate::docker::built_in::Served;
-use crate::support::{Engine, IMAGE, Lab, eventually, on_each_engine, succeed};
-
-/// A root, by which a server is certified.
-struct Root(CertifiedIssuer<'static, KeyPair>);
-
-impl Root {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
-        Self(root.unwrap())
-    }
-
-    fn server(&self, name: &str) -> TlsAcceptor {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key);
-        TlsAcceptor::from(Arc::new(config.unwrap()))
-    }
-}
+use crate::support::tls::Root;
+use crate::support::{IMAGE, Lab, eventually, on_each_engine, succeed};
 
 /// Answers everybody who trusts it, until the test ends.
 fn serve(inside: &Inside, acceptor: TlsAcceptor) -> JoinHandle<()> {
@@ -73,7 +43,7 @@ fn image(lab: &Lab, roots: [&Root; 2], folder: &Path) -> String {
     let (own, maker) = (lab.own("image"), lab.own("maker"));
     let certificates = folder.join("etc/ssl/certs");
     std::fs::create_dir_all(&certificates).unwrap();
-    let bundle = roots.map(|root| root.0.pem()).concat();
+    let bundle = roots.map(Root::pem).concat();
     std::fs::write(certificates.join("ca-certificates.crt"), bundle).unwrap();
     let label = format!("test={}", lab.name);
     lab.docker(&["create", "--name", &maker, "--label", &label, IMAGE]);
@@ -160,14 +130,9 @@ fn clients_trust_the_interceptor_and_whom_their_image_trusts() {
             serve(&closed, private.server("closed")),
         ];
         let known = folder.join("public.pem");
-        std::fs::write(&known, public.0.pem()).unwrap();
+        std::fs::write(&known, public.pem()).unwrap();
         let served = Served::start_with(&lab, &["--pass-through", "closed"]);
-        let host = served.api(&lab).await;
-        let engine = Engine {
-            host,
-            ..lab.engine.clone()
-        };
-        let shell = Lab::through(&lab, engine);
+        let shell = Lab::through(&lab, served.api(&lab).await);
         let (name, label) = (lab.own("client"), format!("test={}", lab.name));
         let run = ["run", "-d", "--name", &name, "--label", &label];
         let on = ["--network", &net, &image, "sleep", "1000"];

@@ -3,8 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::inside::{Inside, Talk, half_answered, soon};
-use super::recorder::Recorder;
-use super::{intercepted, resident, tunnel};
+use super::{intercepted, resident, scene, tunnel};
 use crate::support::{Lab, Running, eventually, on_each_engine};
 use tokio::io::AsyncReadExt as _;
 
@@ -100,12 +99,9 @@ fn knows_an_address(lab: &Lab) -> SocketAddr {
 #[test]
 fn a_tunnel_of_another_version_has_a_successor_and_ends_with_its_last_caller() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let bridged = lab.serve_page("bridged", &[]);
         let slow = resident(&lab, "slow", &net, &[]).unwrap();
         let running = intercepted(&lab, &recorder).await;
@@ -187,12 +183,9 @@ fn a_tunnel_of_another_version_has_a_successor_and_ends_with_its_last_caller() {
 #[test]
 fn a_succession_that_was_cut_short_is_completed() {
     on_each_engine(async |lab| {
-        let net = lab.network("net", &[]);
-        let recorder = Recorder::new().await;
-        let Some(client) = resident(&lab, "client", &net, &[]) else {
+        let Some((net, recorder, client)) = scene(&lab).await else {
             return;
         };
-        lab.serve_page("web", &["--network", &net, "--network-alias", "web"]);
         let (name, aside) = (tunnel(&lab), format!("{}_next", tunnel(&lab)));
         // After the former one has lost its name; after the successor was made.
         for is_nobodys in [true, false] {

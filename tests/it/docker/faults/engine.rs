@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hickory_server::proto::rr::RecordType;
 
-use super::{address, is_fresh, made, page, tunnel_of};
+use super::{is_fresh, made, tunnel_of};
 use crate::support::dns::{ask, data};
 use crate::support::front::Fault;
 use crate::support::relay::{closed_relay, relay};
@@ -22,7 +22,7 @@ async fn away(running: &Running) {
 fn a_service_that_starts_before_its_engine_serves_when_the_engine_does() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let front = closed_relay(&lab);
         let running = Running::start(&lab, |config| {
             config.endpoint = dockline::docker::endpoint::parse(&front.host(), None).unwrap();
@@ -42,8 +42,8 @@ fn a_service_that_starts_before_its_engine_serves_when_the_engine_does() {
 fn while_the_engine_is_away_names_and_ways_stay_and_then_everything_is_looked_at() {
     on_each_engine(async |lab| {
         let (net, later) = (lab.network("net", &[]), lab.network("later", &[]));
-        page(&lab, "web", &net);
-        page(&lab, "db", &net);
+        lab.watched_page("web", &net);
+        lab.watched_page("db", &net);
         let front = relay(&lab);
         let running = Running::start(&lab, |config| {
             config.endpoint = dockline::docker::endpoint::parse(&front.host(), None).unwrap();
@@ -52,7 +52,7 @@ fn while_the_engine_is_away_names_and_ways_stay_and_then_everything_is_looked_at
         running.joined(&[&net]).await;
         for round in 1..=2 {
             assert_eq!(running.status().await.map.resyncs, round);
-            let web = address(&lab, "web");
+            let web = lab.address("web");
             if round == 1 {
                 front.kill().await;
             } else {
@@ -65,8 +65,8 @@ fn while_the_engine_is_away_names_and_ways_stay_and_then_everything_is_looked_at
             // What happens now is told by nobody.
             let new = format!("new{round}");
             lab.docker(&["rm", "-f", &lab.own("db")]);
-            page(&lab, &new, &later);
-            page(&lab, "db", &later);
+            lab.watched_page(&new, &later);
+            lab.watched_page("db", &later);
             assert!(running.addresses(&new).await.is_empty());
             front.open();
             eventually("known", async || running.addresses(&new).await.pop()).await;
@@ -89,7 +89,7 @@ fn an_engine_that_takes_its_time_gets_the_tunnel_all_the_same() {
             config.endpoint = dockline::docker::endpoint::parse(&front.host(), None).unwrap();
         })
         .await;
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         running.joined(&[&net]).await;
         assert_eq!(running.fetch("http", "http://web/"), "hello from web");
         lab.docker(&["rm", "-f", &lab.own("web")]);
@@ -106,7 +106,7 @@ fn on_a_quiet_engine_a_check_finds_nothing_to_repair() {
         let range = format!("fd00:d0c:{:x}::/64", 0x100 + std::process::id() % 0xf000);
         let net = lab.network("net", &["--ipv6", "--subnet", &range]);
         let watched = lab.watched();
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let target = format!("{}:friend", lab.own("web"));
         let namespace = format!("container:{}", lab.own("web"));
         let odd: [(&str, &[&str]); 5] = [
@@ -173,7 +173,7 @@ fn containers_that_live_for_a_moment_leave_nothing_behind() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
         let running = lab.service().await;
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let watched = lab.watched();
         // Two at a time, on a network that one of them may be the last to leave.
         std::thread::scope(|scope| {
@@ -205,7 +205,7 @@ async fn two_services_on_two_engines_know_nothing_of_one_another() {
     let mut all = Vec::new();
     for lab in &labs {
         let net = lab.network("net", &[]);
-        page(lab, &name_on(lab), &net);
+        lab.watched_page(&name_on(lab), &net);
         let running = lab.service().await;
         running.joined(&[&net]).await;
         all.push(running);
@@ -215,7 +215,7 @@ async fn two_services_on_two_engines_know_nothing_of_one_another() {
             let name = name_on(lab);
             let found = running.addresses(&name).await;
             if std::ptr::eq(running, other) {
-                assert_eq!(found, [address(lab, &name)]);
+                assert_eq!(found, [lab.address(&name)]);
                 let page = running.fetch("http", &format!("http://{name}/"));
                 assert_eq!(page, format!("hello from {name}"));
             } else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{made, page, tunnel_of};
+use super::{made, tunnel_of};
 use crate::docker::api::shell_at;
 use crate::support::front::{Fault, Front};
 use crate::support::relay::relay;
@@ -86,7 +86,7 @@ fn a_kill_at_any_step_leaves_nothing_that_the_next_start_or_clean_cannot_use() {
                     front.fault("GET /images/", Fault::Instead(404, "{\"message\":\"no\"}"));
                 }
                 front.fault(step, death(answered));
-                page(&lab, "web", &net);
+                lab.watched_page("web", &net);
                 let mut child = serve(&lab, &front, folder.path());
                 if at_the_end(step) {
                     // The tunnel may be there since the last time; who has not begun does not end in order.
@@ -119,7 +119,7 @@ fn a_kill_at_any_step_leaves_nothing_that_the_next_start_or_clean_cannot_use() {
                 }
             }
             // Nobody cleaned up: the next one finds what all of them left.
-            page(&lab, "web", &net);
+            lab.watched_page("web", &net);
             let running = lab.service().await;
             running.joined(&[&net]).await;
             assert_eq!(running.fetch("http", "http://web/"), "hello from web");
@@ -135,7 +135,7 @@ fn a_kill_at_any_moment_leaves_nothing_that_the_next_start_or_clean_cannot_use()
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
         let folder = tempfile::tempdir().unwrap();
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let front = relay(&lab);
         // From before the first call to after the last one, in steps that hit another one each time.
         for round in 0..15 {

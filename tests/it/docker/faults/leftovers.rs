@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{home_of, made, page, tunnel_of};
+use super::{home_of, made, tunnel_of};
 use crate::support::{IMAGE, Lab, on_each_engine};
 
 /// Leaves something in the engine, then starts a service, which must work, and take everything with it at its end.
@@ -13,7 +13,7 @@ use crate::support::{IMAGE, Lab, on_each_engine};
 fn after(leave: impl AsyncFn(&Lab, &str)) {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         leave(&lab, &net).await;
         let running = lab.service().await;
         running.joined(&[&net]).await;
@@ -124,7 +124,7 @@ fn a_tunnel_with_another_password_is_replaced() {
 fn a_tunnel_that_ended_on_a_network_that_is_gone_is_replaced() {
     after(async |lab, net| {
         let gone = lab.network("gone", &[]);
-        page(lab, "other", &gone);
+        lab.watched_page("other", &gone);
         let running = lab.service().await;
         running.joined(&[net, &gone]).await;
         running.kill().await;

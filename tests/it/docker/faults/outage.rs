@@ -1,6 +1,6 @@
 //! The daemon itself is killed, and started again with the words that started it.
 
-use super::{address, is_fresh, made, page};
+use super::{is_fresh, made};
 use crate::support::daemon::Daemon;
 use crate::support::{eventually, on_each_engine};
 
@@ -9,10 +9,10 @@ use crate::support::{eventually, on_each_engine};
 fn a_daemon_that_is_killed_and_started_again_is_served_again() {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         running.joined(&[&net]).await;
-        let web = address(&lab, "web");
+        let web = lab.address("web");
         let daemon = Daemon::of(&lab).await;
         daemon.kill().await;
         eventually("away", async || {

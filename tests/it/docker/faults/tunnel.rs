@@ -2,27 +2,17 @@
 
 use rustix::process::Signal;
 
-use super::{home_of, made, page, tunnel_of};
+use super::{home_of, made, tunnel_of};
 use crate::support::front::Fault;
 use crate::support::relay::relay;
-use crate::support::{Lab, Running, eventually, on_each_engine, signal};
+use crate::support::{Lab, Running, curl, eventually, on_each_engine, signal};
 
 /// Waits until the page comes through the gateway again.
 async fn works(running: &Running, net: &str) {
     running.joined(&[net]).await;
     eventually("the page", async || {
-        let proxy = format!("http://{}", running.gateway);
-        let mut curl = std::process::Command::new("curl");
-        curl.args([
-            "-sS",
-            "--max-time",
-            "5",
-            "--noproxy",
-            "",
-            "--proxy",
-            &proxy,
-            "http://web/",
-        ]);
+        let mut curl = curl(&format!("http://{}", running.gateway));
+        curl.args(["--max-time", "5", "http://web/"]);
         let output = curl.output().unwrap();
         let page = String::from_utf8(output.stdout).unwrap();
         if page.trim() == "hello from web" {
@@ -47,7 +37,7 @@ async fn works(running: &Running, net: &str) {
 fn after(deed: impl Fn(&Lab, &str)) {
     on_each_engine(async |lab| {
         let net = lab.network("net", &[]);
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         works(&running, &net).await;
         for _ in 0..2 {
@@ -134,10 +124,10 @@ fn a_home_that_is_removed_with_its_tunnel_is_made_anew() {
 fn a_network_that_is_removed_under_the_tunnel_is_forgotten() {
     on_each_engine(async |lab| {
         let (net, doomed) = (lab.network("net", &[]), lab.network("doomed", &[]));
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         let running = lab.service().await;
         for _ in 0..2 {
-            page(&lab, "other", &doomed);
+            lab.watched_page("other", &doomed);
             running.joined(&[&net, &doomed]).await;
             // With force, and as quickly as can be.
             lab.docker(&["network", "disconnect", "-f", &doomed, &tunnel_of(&lab)]);
@@ -165,11 +155,11 @@ fn joins_that_the_engine_refuses_are_tried_again_and_hold_up_no_leave() {
             config.endpoint = dockline::docker::endpoint::parse(&front.host(), None).unwrap();
         })
         .await;
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         running.joined(&[&net]).await;
         front.fault("/connect", Fault::Instead(500, "{\"message\":\"no\"}"));
         let before = front.asked("/connect");
-        page(&lab, "other", &other);
+        lab.watched_page("other", &other);
         eventually("a refusal", async || {
             (front.asked("/connect") > before).then_some(())
         })
@@ -181,7 +171,7 @@ fn joins_that_the_engine_refuses_are_tried_again_and_hold_up_no_leave() {
         // And one that does not answer at all.
         front.fault("/connect", Fault::Held);
         let before = front.asked("/connect");
-        page(&lab, "web", &net);
+        lab.watched_page("web", &net);
         eventually("a call", async || {
             (front.asked("/connect") > before).then_some(())
         })
