@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::carry::{LAST_WORDS, LEAST, MOST, TURN, with_scratch};
 
-/// Does what [`super::carry`] does, between sockets that do not block and that no runtime knows.
+/// Does what [`super::carry()`] does, between sockets that do not block and that no runtime knows.
 pub(crate) async fn carry(
     client: OwnedFd,
     target: OwnedFd,
